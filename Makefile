@@ -1,0 +1,64 @@
+# `make help` lists the targets.  Everything is installed into .venv, from lock files.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: $(VENV)/run ## Run everything in one process: broker, patients, classifier, page
+	@$(BIN)/bpstream demo
+
+test: $(VENV)/dev ## Run every test, on a real Kafka and Elasticsearch where java and mvn are there
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/dev ## Lint, check the types and the import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/test_imports.py
+
+bench: $(VENV)/dev ## Measure bpstream beside its peers, on one real broker, in one run
+	@$(BIN)/python -m tests.bench --report var/bench.json
+
+services: ## Start a real Kafka and Elasticsearch as local processes (java >= 17, mvn)
+	@$(PYTHON) compose/services/services.py start
+
+services-stop: ## Stop them
+	@$(PYTHON) compose/services/services.py stop
+
+up: ## Start Kafka, Elasticsearch, Kibana and a worker with Docker
+	docker compose -f compose/docker-compose.yml up --build --detach --wait
+
+down: ## Stop them; what they stored stays
+	docker compose -f compose/docker-compose.yml down
+
+lock: $(VENV)/dev ## Renew the lock files from pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --group build --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --group dev --output-file requirements-dev.lock pyproject.toml
+
+clean: ## Remove what was made, but for what the worker stored in var/
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache compose/services/*/target
+
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
+	--custom-compile-command 'make lock' --upgrade
+
+# A venv that a person runs needs no test tools; the dev one holds both.
+$(VENV)/run: requirements.lock pyproject.toml
+	@$(call install,requirements.lock)
+	@touch $@
+
+$(VENV)/dev: requirements-dev.lock pyproject.toml
+	@$(call install,requirements-dev.lock)
+	@touch $@ $(VENV)/run
+
+define install
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("bpstream needs Python 3.11 or newer, not " + sys.version.split()[0])'
+	test -x $(BIN)/python || { echo "making $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
+	echo "installing $(1) ..."
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+endef
+
+.PHONY: help run test check bench services services-stop up down lock clean

@@ -1,0 +1,1 @@
+"""The clinical arithmetic: arrays in, arrays out; it knows nothing of Kafka or FHIR."""

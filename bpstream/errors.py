@@ -1,0 +1,41 @@
+"""Every error bpstream raises.
+
+BPStreamError
+├── SettingsError          a BPSTREAM_* variable is unknown or unusable (exit status 2)
+├── StartError             the worker cannot start or go on as it is (exit status 1)
+├── ModelError             a model file is missing, damaged or of another kind
+├── RejectedObservation    data that cannot be used: it becomes a dead letter
+└── SinkError              a store did not take a batch; writing it again may succeed
+"""
+
+
+class BPStreamError(Exception):
+    """The root: `except BPStreamError` catches what bpstream itself raises."""
+
+
+class SettingsError(BPStreamError):
+    """A setting is unknown or cannot be read; the message names it and what would do."""
+
+
+class StartError(BPStreamError):
+    """The worker cannot do its work as it is configured; retrying would not help."""
+
+
+class ModelError(BPStreamError):
+    """A model cannot be served: the message names the file and what is wrong with it."""
+
+
+class RejectedObservation(BPStreamError):
+    """Input without a usable blood pressure; it becomes a dead letter.
+
+    `reason` is one of a short fixed list, fit for a metric label; `path` is the
+    FHIRPath of the element at fault and `found` what stood there.
+    """
+
+    def __init__(self, reason: str, *, path: str, found: object) -> None:
+        self.reason, self.path, self.found = reason, path, found
+        super().__init__(f"{reason}: {path} is {found!r}")
+
+
+class SinkError(BPStreamError):
+    """A store is away, slow or full.  The batch was not (all) stored; write it again."""

@@ -1,0 +1,1 @@
+"""FHIR in and out: bytes to readings, readings to Observations."""

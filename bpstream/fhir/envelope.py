@@ -1,0 +1,85 @@
+"""Envelopes: a message as the Observations in it, whether one, a Bundle, or lines of NDJSON."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from bpstream.errors import RejectedObservation
+from bpstream.fhir import bundle
+from bpstream.fhir.bundle import Entry
+from bpstream.fhir.element import object_of, show, text_of
+from bpstream.fhir.reasons import Fault, Passed, rejected
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_HEAD = 40
+
+
+def entries(value: bytes | None) -> Iterator[Entry]:
+    """What a message holds: at least one entry.
+
+    Raises :class:`RejectedObservation` where the message as a whole cannot be used, and
+    RecursionError where it is nested too deep.
+    """
+    text = (value or b"").removeprefix(_BYTE_ORDER_MARK).strip()
+    if not text:
+        raise rejected(Fault.EMPTY_MESSAGE, path="message", found=value)
+    try:
+        resource = _decode(text)
+    except RejectedObservation:
+        lines = _lines(text)
+        if not any(_kind(line) for _, _, line in lines):
+            raise
+        yield from _entries_of_lines(lines)
+        return
+    kind = _kind(resource)
+    if kind == "Bundle":
+        yield from bundle.entries(resource)
+    elif kind == "Observation":
+        yield Entry("", None, resource)
+    else:
+        path = "resourceType" if isinstance(resource, dict) else "message"
+        raise rejected(Fault.NOT_AN_OBSERVATION, path=path, found=kind or resource)
+
+
+def _entries_of_lines(lines: list[tuple[int, bytes, Any]]) -> Iterator[Entry]:
+    for number, text, line in lines:
+        path, kind = f"line {number}", _kind(line)
+        if isinstance(line, RejectedObservation):
+            yield Entry(path, text, {}, line)
+        elif kind == "Bundle":
+            yield from bundle.entries(line, path=f"{path}: Bundle")
+        elif kind == "Observation":
+            yield Entry(path, text, line)
+        elif kind:
+            yield Entry(path, text, {}, Passed.OTHER_RESOURCE)
+        else:
+            fault = rejected(Fault.NOT_AN_OBSERVATION, path="resourceType", found=line)
+            yield Entry(path, text, {}, fault)
+
+
+def _lines(text: bytes) -> list[tuple[int, bytes, Any]]:
+    """Number (from 1), bytes and JSON of each line that is not blank; or why it is not JSON."""
+    found: list[tuple[int, bytes, Any]] = []
+    for number, line in enumerate(text.split(b"\n"), 1):
+        if stripped := line.strip():
+            try:
+                found.append((number, stripped, _decode(stripped)))
+            except RejectedObservation as error:
+                found.append((number, stripped, error))
+    return found
+
+
+def _decode(text: bytes) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        found = f"{error}, in {show(text[:_HEAD])}"
+        raise rejected(Fault.INVALID_JSON, path="message", found=found) from None
+    except RecursionError:
+        found = f"{len(text)} bytes, beginning {show(text[:_HEAD])}"
+        raise rejected(Fault.TOO_DEEP, path="message", found=found) from None
+
+
+def _kind(resource: object) -> str:
+    return text_of(object_of(resource).get("resourceType"))

@@ -1,0 +1,54 @@
+"""Identity: which document a reading is, whatever brought it here, and which version of it."""
+
+import re
+from collections.abc import Iterable
+from datetime import tzinfo
+from hashlib import blake2b
+from typing import Any
+
+from bpstream.errors import RejectedObservation
+from bpstream.fhir.element import list_of, object_of, text_of
+from bpstream.fhir.subject import identifier_key
+from bpstream.fhir.times import moment
+
+DIGEST_BYTES = 16
+"""Of a document id: 32 hexadecimal digits."""
+_VERSION = re.compile(r"[0-9]{1,18}")  # what a store takes as an external version
+
+
+def digest(text: str) -> str:
+    """32 hexadecimal digits of the BLAKE2b hash of `text`."""
+    return blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
+
+
+def joined(parts: Iterable[str]) -> str:
+    """The parts, a line each; no two lists of parts give the same text."""
+    return "\n".join(part.replace("\\", "\\\\").replace("\n", "\\n") for part in parts)
+
+
+def logical(observation: dict[str, Any], *, patient: str, source: str) -> str:
+    """What names the Observation through all its versions; empty where nothing does.
+
+    The patient and the source (meta.source, else `source`) are part of it: equal ids from
+    two hospitals are two readings.
+    """
+    source = text_of(object_of(observation.get("meta")).get("source")) or source
+    if name := text_of(observation.get("id")):
+        return joined(("id", patient, source, name))
+    keys = map(identifier_key, list_of(observation.get("identifier")))
+    name = next(filter(None, keys), "")
+    return joined(("identifier", patient, source, name)) if name else ""
+
+
+def version(observation: dict[str, Any], *, zone: tzinfo) -> int:
+    """VersionId if it is a number, else lastUpdated in µs since 1970, else 0."""
+    meta = object_of(observation.get("meta"))
+    written = meta.get("versionId")
+    if isinstance(written, int) and not isinstance(written, bool):
+        written = str(written) if 0 <= written < 10**18 else ""
+    if _VERSION.fullmatch(text_of(written)):
+        return int(text_of(written))
+    try:
+        return max(moment(meta.get("lastUpdated"), zone=zone, path="").at, 0)
+    except RejectedObservation:
+        return 0

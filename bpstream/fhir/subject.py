@@ -1,0 +1,125 @@
+"""Subjects: whose reading it is, as one canonical patient key; and other references alike."""
+
+from typing import Any
+from urllib.parse import unquote
+
+from bpstream.fhir.element import list_of, object_of, text_of
+from bpstream.fhir.reasons import Fault, rejected
+
+_PATIENT = "Patient"
+_URNS = ("urn:uuid:", "urn:oid:")
+_URLS = ("http://", "https://")
+_KEY_LENGTH = 4096
+"""Most characters of a patient key; a FHIR id has 64."""
+
+
+def is_urn(reference: str) -> bool:
+    """Whether a reference can only be resolved within its Bundle."""
+    return reference.startswith(_URNS)
+
+
+def without_history(reference: str) -> str:
+    """The reference without the version it may name."""
+    return reference.partition("/_history/")[0]
+
+
+def local(reference: str, *, fhir_base: str) -> str:
+    """An absolute reference below `fhir_base` as the relative one it stands for."""
+    base = fhir_base.rstrip("/")
+    return reference.removeprefix(f"{base}/") if base else reference
+
+
+def identifier_key(identifier: object) -> str:
+    """`system|value`; empty where there is no value."""
+    value = text_of(object_of(identifier).get("value"))
+    return f"{text_of(object_of(identifier).get('system'))}|{value}" if value else ""
+
+
+def patient_key(observation: dict[str, Any], *, fhir_base: str) -> str:
+    """The canonical key: `Patient/123` is `123`, an identifier is `system|value`.
+
+    An absolute URL outside `fhir_base`, and a urn that its Bundle did not resolve, stay
+    whole.  Raises :class:`RejectedObservation` where it is nobody, or no Patient: readings of
+    two patients are never put together.
+    """
+    subject = object_of(observation.get("subject"))
+    reference = without_history(text_of(subject.get("reference")))
+    kind = text_of(subject.get("type"))
+    if kind and kind.rpartition("/")[2] != _PATIENT:
+        raise rejected(Fault.INVALID_SUBJECT, path="Observation.subject.type", found=kind)
+    if reference:
+        key = _referenced(local(reference, fhir_base=fhir_base), observation)
+        path = "Observation.subject.reference"
+    else:
+        key, path = identifier_key(subject.get("identifier")), "Observation.subject"
+    if not key and not reference:
+        raise rejected(Fault.NO_SUBJECT, path=path, found=subject or None)
+    if not key or len(key) > _KEY_LENGTH:
+        raise rejected(Fault.INVALID_SUBJECT, path=path, found=subject)
+    return key
+
+
+def _referenced(reference: str, observation: dict[str, Any]) -> str:
+    """The key of a patient by reference; empty where it is not one."""
+    if reference.startswith("#"):
+        return _contained(reference[1:], observation)
+    if is_urn(reference):
+        return reference
+    head, query, conditions = reference.partition("?")
+    if query:
+        return _conditional(conditions) if head.rpartition("/")[2] == _PATIENT else ""
+    parts = reference.rstrip("/").split("/")
+    if reference.startswith(_URLS):
+        return reference.rstrip("/") if len(parts) > 3 and parts[-2] == _PATIENT else ""
+    return reference.partition("/")[2].strip("/") if parts[0] == _PATIENT else ""
+
+
+def _conditional(conditions: str) -> str:
+    """`Patient?identifier=system|value` names an identifier."""
+    for condition in conditions.split("&"):
+        name, _, value = condition.partition("=")
+        if name == "identifier" and value:
+            token = unquote(value)
+            return "" if token.endswith("|") else token if "|" in token else f"|{token}"
+    return ""
+
+
+def _contained(fragment: str, observation: dict[str, Any]) -> str:
+    """A contained Patient goes by its identifier: its id means nothing outside."""
+    for each in list_of(observation.get("contained")):
+        resource = object_of(each)
+        if resource.get("id") == fragment and resource.get("resourceType") == _PATIENT:
+            keys = map(identifier_key, list_of(resource.get("identifier")))
+            return next(filter(None, keys), "")
+    return ""
+
+
+def reference_key(value: object, *, kinds: tuple[str, ...], fhir_base: str) -> str:
+    """Whom or what a reference names, if it may be one of `kinds`; else empty.
+
+    Relative references lose their type; identifiers are `system|value`; the display is last.
+    """
+    element = object_of(value)
+    reference = local(without_history(text_of(element.get("reference"))), fhir_base=fhir_base)
+    kind, _, rest = reference.partition("/")
+    if kind in kinds:
+        return rest
+    if reference.startswith((*_URLS, *_URNS)):
+        return reference if is_urn(reference) or reference.split("/")[-2] in kinds else ""
+    if reference and not reference.startswith("#"):
+        return ""
+    return identifier_key(element.get("identifier")) or text_of(element.get("display"))
+
+
+def birth_date(observation: dict[str, Any]) -> str:
+    """The birthDate of the contained Patient who is the subject; else empty.
+
+    A Bundle's Patient is put there when its references are resolved (`bundle.resolved`).
+    """
+    reference = without_history(text_of(object_of(observation.get("subject")).get("reference")))
+    names = {reference.removeprefix("#"), reference.rpartition("/")[2]}
+    for each in list_of(observation.get("contained")):
+        patient = object_of(each)
+        if patient.get("resourceType") == _PATIENT and text_of(patient.get("id")) in names:
+            return text_of(patient.get("birthDate"))
+    return ""

@@ -1,0 +1,149 @@
+"""What is known of every patient of one partition: one packed row each.
+
+A row's bytes are the value of the patient's changelog record, so the state needs no
+encoding: it is copied.  `ROW` is part of what is stored in Kafka; another layout takes
+another `LAYOUT`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+LAYOUT = 1
+RECENT = 16
+"""How many of a patient's last readings are kept: a repeated one is known by them."""
+
+COUNTERS = (
+    "readings",
+    "anomalies",
+    "hypertension",
+    "hypotension",
+    "hypertension_systolic",
+    "hypotension_systolic",
+    "hypertension_diastolic",
+    "hypotension_diastolic",
+)
+
+READING = np.dtype(
+    [
+        ("identity", "<u8"),  # the first 64 bits of the document id; 0: no reading yet
+        ("version", "<i8"),
+        ("taken_at", "<i8"),  # µs since 1970 UTC
+        ("systolic", "<f4"),  # mmHg, NaN where it was not measured
+        ("diastolic", "<f4"),
+        ("mean", "<f4"),
+        ("flags", "<u2"),
+        ("tags", "u1"),
+        ("severity", "i1"),
+    ]
+)
+
+ROW = np.dtype(
+    [
+        ("layout", "u1"),
+        ("epoch", "<u4"),  # which ownership of the partition wrote the row
+        ("counters", "<u4", (len(COUNTERS),)),
+        ("partition", "<i4"),  # original coordinates of the last message applied
+        ("offset", "<i8"),
+        ("risk", "<f4"),  # of the newest reading
+        ("last", READING),  # the newest reading, by the time it was taken
+        ("next", "u1"),  # where in `recent` the next reading goes
+        ("recent", READING, (RECENT,)),
+    ]
+)
+
+AGGREGATE = 0x80
+"""Set in `tags` of a reading that is an aggregate: kept, but neither counted nor the last."""
+
+LONG_AGO = np.iinfo(np.int64).min
+"""`last.taken_at` of a patient without a reading."""
+
+_FIRST_CAPACITY = 256
+
+
+class Patients:
+    """Rows of `ROW`, found by patient id.  A row, once given, stays where it is.
+
+    Not safe to be changed by two at once; the stream changes a partition from one task.
+    """
+
+    def __init__(self) -> None:
+        self._position: dict[str, int] = {}
+        self._ids: list[str] = []
+        self._rows = np.zeros(0, ROW)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __contains__(self, patient_id: object) -> bool:
+        return patient_id in self._position
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    @property
+    def rows(self) -> NDArray[np.void]:
+        """A view of all rows, shape ``(len(self),)``; adding patients may move it."""
+        return self._rows[: len(self._ids)]
+
+    def row(self, patient_id: str) -> np.void | None:
+        """The row of one patient, or None."""
+        position = self._position.get(patient_id)
+        return None if position is None else self._rows[position]
+
+    def positions(self, patient_ids: Sequence[str]) -> NDArray[np.intp]:
+        """Where each patient's row stands, shape ``(n,)``; a new patient gets a row."""
+        found = list(map(self._position.get, patient_ids))
+        if None in found:
+            self._add(patient_ids)
+            found = [self._position[patient_id] for patient_id in patient_ids]
+        return np.array(found, np.intp)
+
+    def ids(self, positions: NDArray[np.intp]) -> list[str]:
+        """The patients whose rows stand at `positions`."""
+        ids = self._ids
+        return [ids[position] for position in positions.tolist()]
+
+    def copy_bytes(self, positions: NDArray[np.intp]) -> list[bytes]:
+        """The rows at `positions` as they are now, one bytes object each."""
+        size = ROW.itemsize
+        packed = self._rows[positions].tobytes()
+        return [packed[start : start + size] for start in range(0, len(packed), size)]
+
+    def load(self, values: Mapping[str, bytes]) -> None:
+        """Put rows as `copy_bytes` made them in place of what was there.
+
+        Raises ValueError for a row of another layout.
+        """
+        if not values:
+            return
+        unreadable = next(
+            (v for v in values.values() if len(v) != ROW.itemsize or v[0] != LAYOUT), None
+        )
+        if unreadable is not None:
+            raise ValueError(
+                f"a patient's row has layout {unreadable[:1].hex() or 'none'} and "
+                f"{len(unreadable)} bytes; this version reads layout {LAYOUT:02x} "
+                f"of {ROW.itemsize} bytes"
+            )
+        positions = self.positions(list(values))
+        self._rows[positions] = np.frombuffer(b"".join(values.values()), ROW)
+
+    def _add(self, patient_ids: Iterable[str]) -> None:
+        for patient_id in patient_ids:
+            if patient_id not in self._position:
+                self._position[patient_id] = len(self._ids)
+                self._ids.append(patient_id)
+        if len(self._ids) > len(self._rows):
+            grown = np.zeros(max(_FIRST_CAPACITY, 2 * len(self._ids)), ROW)
+            grown["layout"] = LAYOUT
+            grown["offset"] = grown["partition"] = -1
+            grown["last"]["taken_at"] = LONG_AGO
+            grown[: len(self._rows)] = self._rows
+            self._rows = grown
+
+
+def counters_of(row: np.void) -> dict[str, int]:
+    """A row's counters by name."""
+    return dict(zip(COUNTERS, row["counters"].tolist(), strict=True))

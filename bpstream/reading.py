@@ -1,0 +1,223 @@
+"""A blood-pressure reading, and readings in columns: what `fhir` makes and `clinical` works on.
+
+Pressures are mmHg and NaN where the Observation has none; times are microseconds since
+1970-01-01 UTC.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from typing import NamedTuple, Self
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+NOT_MEASURED = float("nan")
+
+
+class Flag(IntFlag):
+    """What is unusual about a reading.  In a document each stands by its name in lower case."""
+
+    UNIT_FROM_TEXT = 1 << 0
+    NUMBER_FROM_TEXT = 1 << 1
+    COMPARATOR = 1 << 2
+    NO_ZONE = 1 << 3
+    COARSE_TIME = 1 << 4
+    TIME_FROM_ISSUED = 1 << 5
+    TIME_FROM_ARRIVAL = 1 << 6
+    LATE = 1 << 7
+    UNVERIFIED = 1 << 8
+    STATUS_UNKNOWN = 1 << 9
+    IMPLAUSIBLE = 1 << 10
+    PARTIAL = 1 << 11
+    CHILD = 1 << 12
+    TEST_DATA = 1 << 13
+    INVASIVE = 1 << 14
+    BAD_ID = 1 << 15
+
+    def names(self) -> list[str]:
+        """The flags that are set, by name, in the order of their definition."""
+        return [flag.name.lower() for flag in type(self) if flag in self and flag.name]
+
+
+class Kind(IntEnum):
+    """A spot reading, or an aggregate over a period (which no spot rule judges)."""
+
+    READING = 0
+    AGGREGATE = 1
+
+
+class Series(IntEnum):
+    """How the pressure was taken; two series of one patient are never mixed in one baseline."""
+
+    UNKNOWN = 0
+    CUFF = 1
+    ARTERIAL = 2
+
+
+class Details(msgspec.Struct, gc=False):
+    """What travels with a reading unchanged, from the Observation to the document."""
+
+    original_time: str
+    """The effective time as it stood in the Observation."""
+    observation_id: str | None = None
+    practitioner_id: str | None = None
+    device: str | None = None
+    body_site: str | None = None
+    security_labels: tuple[str, ...] = ()
+    period: tuple[str, str] | None = None
+    """Start and end of an aggregate, ISO 8601."""
+    comparators: tuple[str, str] | None = None
+    """Systolic's and diastolic's `<`, `<=`, `>=`, `>` or nothing: the value is a bound of the
+    pressure, and not the pressure.  None where both are exact."""
+
+
+class Reading(msgspec.Struct, kw_only=True, gc=False):
+    """One reading, as the tolerant parser finds it.  The fast path fills columns instead."""
+
+    patient_id: str
+    """The canonical patient key: `Patient/123` is `123`, an identifier is `system|value`."""
+    taken_at: int
+    """Microseconds since 1970-01-01 UTC."""
+    systolic: float = NOT_MEASURED
+    diastolic: float = NOT_MEASURED
+    mean: float = NOT_MEASURED
+    """The measured mean arterial pressure, where the Observation has one."""
+    flags: Flag = Flag(0)
+    kind: Kind = Kind.READING
+    series: Series = Series.UNKNOWN
+    document_id: str
+    """32 hexadecimal digits: the identity of the reading, whatever brought it here."""
+    version: int = 0
+    """versionId or lastUpdated as a number; of two, the higher replaces the lower."""
+    details: Details
+
+
+class Origin(NamedTuple):
+    """Where an input stood in the chunk it came in."""
+
+    message: int
+    """Position of the Kafka message in the chunk."""
+    entry: int = 0
+    """Position within the message: the entry of a Bundle, the line of NDJSON; else 0."""
+    path: str = ""
+    """The FHIRPath of that entry (`Bundle.entry[3].resource`, `line 7`); else empty."""
+    body: bytes | None = None
+    """The bytes of the entry alone, its references resolved; None where it is the whole message."""
+
+
+class Rejected(NamedTuple):
+    """An input that cannot be used: a dead letter in the making."""
+
+    origin: Origin
+    reason: str
+    path: str
+    found: str
+
+
+class Retraction(NamedTuple):
+    """An Observation that was entered in error, or deleted."""
+
+    origin: Origin
+    patient_id: str
+    document_id: str
+    version: int
+
+
+class Ignored(NamedTuple):
+    """An input that is neither used nor at fault: not a blood pressure, or no result yet."""
+
+    origin: Origin
+    reason: str
+
+
+@dataclass(slots=True)
+class Readings:
+    """Readings in columns, in the order of their origin; every column has shape ``(n,)``."""
+
+    origin: list[Origin]
+    patient_id: list[str]
+    document_id: list[str]
+    details: list[Details]
+    taken_at: NDArray[np.int64]
+    systolic: NDArray[np.float64]
+    diastolic: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    flags: NDArray[np.uint32]
+    kind: NDArray[np.int8]
+    series: NDArray[np.int8]
+    version: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.patient_id)
+
+    @classmethod
+    def of(cls, origins: Sequence[Origin], readings: Sequence[Reading]) -> Self:
+        """Columns of `readings`, each beside the origin it came from."""
+        return cls(
+            origin=list(origins),
+            patient_id=[reading.patient_id for reading in readings],
+            document_id=[reading.document_id for reading in readings],
+            details=[reading.details for reading in readings],
+            taken_at=np.array([reading.taken_at for reading in readings], np.int64),
+            systolic=np.array([reading.systolic for reading in readings], np.float64),
+            diastolic=np.array([reading.diastolic for reading in readings], np.float64),
+            mean=np.array([reading.mean for reading in readings], np.float64),
+            flags=np.array([reading.flags for reading in readings], np.uint32),
+            kind=np.array([reading.kind for reading in readings], np.int8),
+            series=np.array([reading.series for reading in readings], np.int8),
+            version=np.array([reading.version for reading in readings], np.int64),
+        )
+
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """The readings at `rows` (positions, shape ``(m,)``), in that order."""
+        at = rows.tolist()
+        return type(self)(
+            origin=[self.origin[i] for i in at],
+            patient_id=[self.patient_id[i] for i in at],
+            document_id=[self.document_id[i] for i in at],
+            details=[self.details[i] for i in at],
+            taken_at=self.taken_at[rows],
+            systolic=self.systolic[rows],
+            diastolic=self.diastolic[rows],
+            mean=self.mean[rows],
+            flags=self.flags[rows],
+            kind=self.kind[rows],
+            series=self.series[rows],
+            version=self.version[rows],
+        )
+
+    @classmethod
+    def merge(cls, first: Self, second: Self) -> Self:
+        """Both, in the order of their origin (message, then entry)."""
+        if not len(second):
+            return first
+        if not len(first):
+            return second
+        both = cls(
+            origin=first.origin + second.origin,
+            patient_id=first.patient_id + second.patient_id,
+            document_id=first.document_id + second.document_id,
+            details=first.details + second.details,
+            taken_at=np.concatenate([first.taken_at, second.taken_at]),
+            systolic=np.concatenate([first.systolic, second.systolic]),
+            diastolic=np.concatenate([first.diastolic, second.diastolic]),
+            mean=np.concatenate([first.mean, second.mean]),
+            flags=np.concatenate([first.flags, second.flags]),
+            kind=np.concatenate([first.kind, second.kind]),
+            series=np.concatenate([first.series, second.series]),
+            version=np.concatenate([first.version, second.version]),
+        )
+        order = sorted(range(len(both)), key=lambda i: both.origin[i][:2])
+        return both.take(np.array(order, np.intp))
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What a chunk of messages holds.  Every input is in exactly one of the four."""
+
+    readings: Readings
+    rejected: list[Rejected]
+    retractions: list[Retraction]
+    ignored: list[Ignored]

@@ -1,0 +1,1 @@
+"""Where documents are stored: a batch in, nothing out."""

@@ -1,0 +1,1 @@
+"""The Faust app: topics, table, agents and the delivery of whole batches."""

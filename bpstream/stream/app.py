@@ -1,0 +1,299 @@
+"""The app: Faust with our settings, driver, table and agents.  `faust -A bpstream worker`."""
+
+import gc
+import logging
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import faust
+from faust.types import TP
+from faust.web.drivers import DRIVERS
+from yarl import URL
+
+from bpstream.clinical import risk
+from bpstream.errors import BPStreamError, StartError
+from bpstream.fhir.parse import Parser
+from bpstream.pipeline import Pipeline
+from bpstream.resources import shipped
+from bpstream.settings import Settings
+from bpstream.simulator import Simulator
+from bpstream.stream import delivery, logs, security
+from bpstream.stream.classifier import Classifier
+from bpstream.stream.dead_letters import DeadLetters
+from bpstream.stream.health import Health
+from bpstream.stream.metrics import Metrics, total
+from bpstream.stream.publish import Publisher, Record, partition_of
+from bpstream.stream.sinks import new_archive, new_index
+from bpstream.stream.stores import Stores
+from bpstream.stream.tables import PatientTable
+from bpstream.stream.topics import Topics, changelog_of, prepare
+from bpstream.stream.view import PatientView
+from bpstream.stream.worker import Worker
+
+_log = logging.getLogger("bpstream")
+
+DRIVERS.aliases["bpstream"] = "bpstream.web.server:Web"
+
+_SETTLE_WITHIN = 3.0
+"""Seconds for the chunks in work when partitions move or the worker stops."""
+
+_LARGEST_BATCH = 1_000_000
+"""Bytes of a record batch: what a broker takes as it comes."""
+
+_CHUNKS_WAITING = 4
+_SEAL_EVERY = 60.0
+
+
+class App(faust.App):
+    """One worker.  What the web server asks about stands here by name."""
+
+    # How its sinks are made; a subclass may have others.
+    new_archive = staticmethod(new_archive)
+    new_index = staticmethod(new_index)
+
+    def __init__(self, settings: Settings, *, embedded_run: str = "") -> None:
+        """`embedded_run` names the life of an embedded broker; empty for a real one."""
+        self.settings = settings
+        self._embedded_run = embedded_run
+        own_url = settings.web_url or f"http://{settings.web_host}:{settings.web_port}"
+        super().__init__(
+            settings.app_id,
+            broker=[
+                URL(address).with_scheme(delivery.SCHEME) for address in settings.broker.split(";")
+            ],
+            broker_credentials=security.credentials(settings),
+            broker_commit_interval=1.0,
+            broker_session_timeout=10.0,
+            broker_heartbeat_interval=2.0,
+            consumer_auto_offset_reset="earliest",
+            producer_max_batch_size=_LARGEST_BATCH,
+            producer_max_request_size=16 * 1024 * 1024,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            table_standby_replicas=0,
+            stream_recovery_delay=0.0,
+            stream_buffer_maxsize=_CHUNKS_WAITING,
+            stream_wait_empty=False,  # `settle` does it, and knows what is in work
+            web="bpstream://web",
+            web_bind=settings.web_host,
+            web_port=settings.web_port,
+            canonical_url=own_url,
+            logging_config=logs.config(settings.log),
+            origin="bpstream",
+            autodiscover=False,
+            Worker=Worker,
+        )
+        self.metrics = Metrics()
+        self.health = Health(self._facts)
+        self._since = datetime.now(UTC)
+        self.chunk_size = settings.batch_size
+        self.failure: BaseException | None = None
+        self.publisher = Publisher(self._kafka_producer, self.health)
+        self.table = PatientTable(self, changelog=changelog_of(settings), publisher=self.publisher)
+        self.patients = PatientView(self.table)
+        self.model = risk.load(shipped("models") / settings.model)
+        self.stores: Stores | None = None
+        self.found = Topics(settings.partitions, embedded_run)
+        self.classifier: Classifier | None = None
+        observations = self.topic(
+            settings.topic,
+            settings.rekeyed_topic,
+            schema=delivery.ChunkSchema(),
+        )
+        self.agent(observations, name="bpstream.classify")(self._classify)
+        self.timer(1.0, name="bpstream.turn")(self._turn)
+        self.timer(_SEAL_EVERY, name="bpstream.seal")(self._seal)
+        if settings.simulate:
+            self._simulator = Simulator(
+                patients=settings.simulate, profile=settings.simulate_profile
+            )
+            self.timer(settings.simulate_interval, name="bpstream.simulate")(self._simulate)
+        self.on_rebalance_complete.connect(self._on_rebalance_complete, weak=False)
+
+    # The agents and timers.
+
+    async def _classify(self, chunks: Any) -> None:
+        """Take chunks of Observations from the topic to all their effects."""
+        if self.classifier is not None:
+            await self.classifier.run(chunks)
+
+    async def _simulate(self) -> None:
+        """The producer agent: one reading of every simulated patient."""
+        messages = self._simulator.round(datetime.now(UTC))
+        records = [Record(message.key.encode(), message.value) for message in messages]
+        await self.publisher.publish(self.settings.topic, records, partitions=self.found.partitions)
+
+    async def _turn(self) -> None:
+        self.health.turn()
+        self.metrics.patients.set(len(self.patients))
+        for tp, behind in self._lag().items():
+            self.metrics.lag.labels(tp.topic, tp.partition).set(behind)
+
+    async def _seal(self) -> None:
+        """Seal old segments of partitions that nothing arrives for."""
+        for partition in list(self.table.partitions().values()):
+            if self.stores is not None and partition.taken_over:
+                await self.stores.seal(partition)
+
+    def FlowControlQueue(self, maxsize: int | None = None, **_: Any) -> Any:  # noqa: N802
+        """A queue that Faust does not empty: stale chunks are known by their generation.
+
+        Faust empties its queues when partitions have moved, after it began to fill them.
+        """
+        return super().FlowControlQueue(maxsize)
+
+    # Start and end.
+
+    async def on_first_start(self) -> None:
+        """Find the broker, the topics and the sinks before Faust joins the group."""
+        # `faust worker --web-port` and `--web-bind` come before the settings.
+        self.settings = replace(
+            self.settings, web_host=self.conf.web_bind, web_port=self.conf.web_port
+        )
+        try:
+            self.settings.data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartError(f"BPSTREAM_DATA_DIR cannot be made: {error}") from None
+        self.found = await prepare(self.settings, embedded_run=self._embedded_run)
+        self.stores = Stores(
+            self.new_archive(self.settings, lineage=self.found.lineage),
+            await self.add_async_context(self.new_index(self.settings)),
+            health=self.health,
+            metrics=self.metrics,
+        )
+        await self.stores.open()
+        self.classifier = self._new_classifier(self.stores)
+        await super().on_first_start()
+        # Dictionaries by the thousand make full collections long; what is alive now stays.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(200_000, 20, 100)
+
+    def _create_directories(self) -> None:
+        """Make none: Faust keeps nothing on the disk here."""
+
+    def _new_classifier(self, stores: Stores) -> Classifier:
+        settings, partitions = self.settings, self.found.partitions
+        pipeline = Pipeline(
+            parser=Parser(
+                source=settings.source,
+                fhir_base=settings.fhir_base,
+                timezone=ZoneInfo(settings.timezone),
+                max_skew=settings.max_skew,
+            ),
+            model=self.model,
+            home=lru_cache(maxsize=200_000)(
+                lambda patient_id: partition_of(patient_id.encode(), partitions)
+            ),
+            topic=settings.topic,
+            archive_all=settings.archive_readings == "all",
+            index_all=settings.index_readings == "all",
+        )
+        classifier = Classifier(
+            pipeline=pipeline,
+            table=self.table,
+            stores=stores,
+            publisher=self.publisher,
+            dead_letters=DeadLetters(
+                self.publisher,
+                topic=settings.dead_letter_topic,
+                source=settings.topic,
+                partitions=partitions,
+            ),
+            topics=self.found,
+            rekeyed_topic=settings.rekeyed_topic,
+            enriched_topic=settings.enriched_topic,
+            metrics=self.metrics,
+            generation=lambda: self.consumer_generation_id,
+            on_error=self.stop_worker,
+        )
+        self.table.store.on_lost = self._release
+        return classifier
+
+    def _kafka_producer(self) -> Any:
+        producer: Any = self.producer
+        return producer._ensure_producer()
+
+    async def stop_worker(self, error: BaseException) -> None:
+        """End the worker with exit status 1; its last line says why."""
+        if self.failure is None:
+            self.failure = error
+            if not isinstance(error, BPStreamError):
+                _log.error("an unexpected error", exc_info=error)
+            # The way of a signal, so that what is done is committed and all is closed.
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    async def settle(self) -> None:
+        """Finish the chunks in work: partitions are about to move, or the worker to stop."""
+        if self.classifier is not None:
+            self.health.moving()
+            await self.classifier.lanes.settle(_SETTLE_WITHIN)
+
+    async def on_stop(self) -> None:
+        """Finish what is in work, commit it, and close the sinks."""
+        await self.settle()
+        if self._consumer is not None and self.failure is None:
+            await self._consumer.commit()
+        await super().on_stop()
+        if self.classifier is not None:
+            await self.classifier.lanes.stop()
+        if self.stores is not None:
+            await self.stores.archive.close()
+
+    async def _on_rebalance_complete(self, *_: Any, **__: Any) -> None:
+        self.health.ready()
+        assigned = self.consumer.assignment()
+        mine = sorted(tp.partition for tp in assigned if tp.topic == self.settings.topic)
+        _log.info("ready, with partitions %s of %s", mine, self.settings.topic)
+        if self.classifier is not None:
+            self.classifier.lanes.resume()
+
+    def _release(self, partition: Any) -> None:
+        if self.stores is not None:
+            self.add_future(self.stores.archive.release(partition.number))
+
+    # What the web shows.
+
+    def _lag(self) -> Mapping[TP, int]:
+        consumer: Any = self._consumer
+        return {} if consumer is None else consumer.lag()
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "partitions": sorted(self.table.partitions()),
+            "lag": sum(self._lag().values()),
+            "patients": len(self.patients),
+            "readings": total(self.metrics.inputs, fate="reading"),
+            "anomalies": total(self.metrics.anomalies),
+            "dead_letters": total(self.metrics.inputs, fate="dead_letter"),
+            "since": self._since.isoformat(),
+        }
+
+    @property
+    def own_url(self) -> URL:
+        """The worker's own address, as the others know it."""
+        return URL(str(self.conf.canonical_url))
+
+    def owner(self, patient_id: str) -> URL | None:
+        """The worker that holds a patient; None while that is not known."""
+        partition = partition_of(patient_id.encode(), self.found.partitions)
+        assignor: Any = self.assignor
+        url = assignor._tps_url.get(TP(self.table.changelog, partition))
+        return None if url is None else URL(str(url))
+
+    def workers(self) -> list[URL]:
+        """Every worker's address, this one's included."""
+        known = {URL(str(url)) for url in self.assignor.tables_metadata()}
+        return sorted(known | {self.own_url})
+
+
+@lru_cache(maxsize=1)
+def app_from_environment() -> App:
+    """The app that the environment describes; made once a process."""
+    return App(Settings.from_env(os.environ))

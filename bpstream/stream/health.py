@@ -1,0 +1,64 @@
+"""Whether the worker is alive and ready, and if not, why.
+
+Alive: the event loop turns.  Ready: it takes readings in and can store them.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+_STALLED_AFTER = 30.0
+"""Seconds without a turn of the loop after which the worker is not alive."""
+
+
+class Health:
+    """What stands in the worker's way, by the part that has the trouble."""
+
+    def __init__(self, facts: Callable[[], dict[str, Any]]) -> None:
+        """`facts` are the worker's numbers, as JSON."""
+        self._facts = facts
+        self._reasons: dict[str, str] = {"start": "the worker is starting"}
+        self._turned = time.monotonic()
+
+    def trouble(self, part: str, reason: str) -> None:
+        """`part` (index, archive, kafka …) cannot do its work; said in the log once a change."""
+        if self._reasons.get(part) != reason:
+            log.warning("%s; trying again", reason)
+        self._reasons[part] = reason
+
+    def clear(self, part: str) -> None:
+        """`part` works (again)."""
+        if self._reasons.pop(part, None) is not None:
+            log.warning("%s works again", part)
+
+    def moving(self) -> None:
+        """Partitions are moving between workers: nothing is taken in."""
+        self._reasons["partitions"] = "partitions are moving between workers"
+
+    def ready(self) -> None:
+        """The worker has its partitions and their state."""
+        self._reasons.pop("start", None)
+        self._reasons.pop("partitions", None)
+
+    def reasons(self) -> list[str]:
+        """Why the worker is not ready; empty: it is."""
+        return list(self._reasons.values())
+
+    def of(self, part: str) -> str:
+        """`ok`, or what troubles `part`."""
+        return self._reasons.get(part, "ok")
+
+    def turn(self) -> None:
+        """The loop turned; called by a timer in it."""
+        self._turned = time.monotonic()
+
+    def live(self) -> bool:
+        """Whether the loop turned lately."""
+        return time.monotonic() - self._turned < _STALLED_AFTER
+
+    def status(self) -> dict[str, Any]:
+        """The worker's numbers, and what its sinks say, as JSON."""
+        return {**self._facts(), "index": self.of("index"), "archive": self.of("archive")}

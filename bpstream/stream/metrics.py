@@ -1,0 +1,68 @@
+"""What the worker counts, for Prometheus.  No label ever carries a patient's id."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+
+class Metrics:
+    """Counters and histograms of one worker, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.inputs = Counter(
+            "bpstream_inputs",
+            "Inputs by their fate (reading, aggregate, repeated, rekeyed, retraction, ignored, "
+            "dead_letter, skipped) and its reason",
+            ("fate", "reason"),
+            registry=self.registry,
+        )
+        self.anomalies = Counter(
+            "bpstream_anomalies", "Readings the rules call anomalous", registry=self.registry
+        )
+        self.chunks = Counter(
+            "bpstream_chunks", "Fetched chunks that were processed", registry=self.registry
+        )
+        self.chunk_seconds = Histogram(
+            "bpstream_chunk_seconds",
+            "From a chunk's delivery until all its effects are stored",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.latency_seconds = Histogram(
+            "bpstream_latency_seconds",
+            "From the oldest reading's arrival in Kafka until its chunk's effects are stored",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.stored = Counter(
+            "bpstream_stored", "Documents stored, by sink", ("sink",), registry=self.registry
+        )
+        self.retries = Counter(
+            "bpstream_retries",
+            "Writes that had to be tried again",
+            ("sink",),
+            registry=self.registry,
+        )
+        self.patients = Gauge(
+            "bpstream_patients", "Patients in this worker's state", registry=self.registry
+        )
+        self.lag = Gauge(
+            "bpstream_lag",
+            "Messages not yet committed, by topic and partition",
+            ("topic", "partition"),
+            registry=self.registry,
+        )
+
+
+def total(counter: Counter, **labels: str) -> int:
+    """The sum of `counter` over every label that is not given."""
+    return int(
+        sum(
+            sample.value
+            for family in counter.collect()
+            for sample in family.samples
+            if sample.name.endswith("_total") and labels.items() <= sample.labels.items()
+        )
+    )

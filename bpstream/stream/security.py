@@ -1,0 +1,33 @@
+"""How Faust's clients connect to a Kafka that wants TLS or a password."""
+
+import ssl
+from typing import Any
+
+import faust
+
+from bpstream.errors import StartError
+from bpstream.settings import Settings
+
+
+def credentials(settings: Settings) -> Any:
+    """Faust's credentials for the broker of `settings`; None for a plain connection."""
+    protocol = settings.broker_security_protocol
+    context = _context(settings) if protocol.endswith("SSL") else None
+    if protocol.startswith("SASL"):
+        return faust.SASLCredentials(
+            mechanism=settings.broker_sasl_mechanism,
+            username=settings.broker_username,
+            password=settings.broker_password,
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context else None
+
+
+def _context(settings: Settings) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=settings.broker_ca_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise StartError(
+            f"BPSTREAM_BROKER_CA_FILE={settings.broker_ca_file} cannot be read as "
+            f"certificates: {error}"
+        ) from None

@@ -1,0 +1,164 @@
+"""The topics: made before the app starts, and looked at so that they fit each other.
+
+A patient's readings, their way home and the changelog must be in partitions of the same
+number, so the companions take the input topic's count of partitions as it is found.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from bpstream.errors import StartError
+from bpstream.settings import Settings
+
+log = logging.getLogger(__name__)
+
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+"""Largest message: a transaction Bundle of a hospital fits."""
+
+_FIRST_ANSWER_WITHIN, _ANSWER_WITHIN = 2.0, 10.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
+
+_LARGE = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+_COMPACTED = {"cleanup.policy": "compact"}
+_CHANGELOG = {
+    **_COMPACTED,
+    # A worker that was frozen may write over a newer record when it thaws; a recovery can
+    # tell the two apart as long as both are there.
+    "min.compaction.lag.ms": str(24 * 3600 * 1000),
+}
+
+_REFUSED = {
+    KafkaError._AUTHENTICATION,
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError._SSL,
+}
+
+
+class Topics(NamedTuple):
+    """What was found (or made)."""
+
+    partitions: int
+    """Partitions of the input topic, and so of its companions."""
+    lineage: str
+    """Names this life of the input topics: their offsets begin anew when they are made anew."""
+
+
+def changelog_of(settings: Settings) -> str:
+    """The changelog of the table `patients`."""
+    return f"{settings.app_id}-patients-changelog"
+
+
+def client_settings(settings: Settings) -> dict[str, Any]:
+    """How a librdkafka client connects to the broker of `settings`."""
+    config: dict[str, Any] = {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "security.protocol": settings.broker_security_protocol,
+    }
+    if settings.broker_ca_file:
+        config["ssl.ca.location"] = settings.broker_ca_file
+    if settings.broker_security_protocol.startswith("SASL"):
+        config["sasl.mechanism"] = settings.broker_sasl_mechanism
+        config["sasl.username"] = settings.broker_username
+        config["sasl.password"] = settings.broker_password
+    return config
+
+
+async def prepare(settings: Settings, *, embedded_run: str = "") -> Topics:
+    """Wait for the broker, make the topics that are missing, and look at the others.
+
+    The embedded broker makes topics by itself and has no ids for them; `embedded_run` names
+    its life instead.  Raises :class:`StartError` where the topics do not fit each other or
+    the broker refuses us.
+    """
+    admin = AdminClient(
+        {**client_settings(settings), "socket.connection.setup.timeout.ms": 5000},
+        logger=logging.getLogger("bpstream.kafka"),
+    )
+    await _wait_for_broker(admin, settings)
+    if embedded_run:
+        return Topics(partitions=settings.partitions, lineage=embedded_run)
+    return await asyncio.to_thread(_make_and_look, admin, settings)
+
+
+async def _wait_for_broker(admin: AdminClient, settings: Settings) -> None:
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            # Short, because a thread that waits cannot be interrupted.
+            await asyncio.to_thread(admin.list_topics, timeout=_FIRST_ANSWER_WITHIN)
+        except KafkaException as exception:
+            error = exception.args[0]
+            if error.code() in _REFUSED:
+                raise StartError(
+                    f"Kafka at {settings.bootstrap_servers} refused us: {error.str()}"
+                ) from None
+            log.warning(
+                "Kafka does not answer at %s (BPSTREAM_BROKER): %s; trying again in %.0f s",
+                settings.bootstrap_servers,
+                error.str(),
+                pause,
+            )
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        else:
+            return
+
+
+def _make_and_look(admin: AdminClient, settings: Settings) -> Topics:
+    found = _counts(admin)
+    partitions = found.get(settings.topic, settings.partitions)
+    companions: dict[str, Mapping[str, str]] = {
+        settings.topic: _LARGE,
+        settings.rekeyed_topic: _LARGE,
+        settings.dead_letter_topic: _LARGE,
+        settings.alerts_topic: {},
+        changelog_of(settings): _CHANGELOG,
+    }
+    if settings.enriched_topic:
+        companions[settings.enriched_topic] = {}
+    missing = [
+        NewTopic(name, num_partitions=partitions, replication_factor=-1, config=dict(config))
+        for name, config in companions.items()
+        if name not in found
+    ]
+    for name, made in (admin.create_topics(missing) if missing else {}).items():
+        try:
+            made.result(timeout=30)
+            log.info("made the topic %s with %d partitions", name, partitions)
+        except KafkaException as exception:
+            # Another worker, started at the same moment, may have been first.
+            if exception.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise StartError(
+                    f"cannot make the topic {name}: {exception.args[0].str()}"
+                ) from None
+    if missing:
+        found = _counts(admin)
+    for name in (settings.rekeyed_topic, changelog_of(settings)):
+        if found.get(name, partitions) != partitions:
+            raise StartError(
+                f"the topic {name} has {found[name]} partitions and {settings.topic} has "
+                f"{partitions}: they must be equal. Delete {name}, or use another "
+                "BPSTREAM_APP_ID and BPSTREAM_REKEYED_TOPIC"
+            )
+    return Topics(partitions=partitions, lineage=_lineage(admin, settings))
+
+
+def _counts(admin: AdminClient) -> dict[str, int]:
+    topics = admin.list_topics(timeout=_ANSWER_WITHIN).topics
+    return {name: len(topic.partitions) for name, topic in topics.items()}
+
+
+def _lineage(admin: AdminClient, settings: Settings) -> str:
+    names = [settings.topic, settings.rekeyed_topic]
+    described = admin.describe_topics(TopicCollection(names))
+    ids = [str(described[name].result(timeout=30).topic_id) for name in names]
+    # Letters and digits only: the lineage is part of the archive's file names.
+    return "".join("".join(c for c in each if c.isalnum())[:8] for each in ids)

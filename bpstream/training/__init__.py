@@ -1,0 +1,1 @@
+"""Making the models that `models/` ships; the worker never imports this package."""

@@ -1,0 +1,1 @@
+"""What is served over HTTP: patients, alerts, health, metrics and the live page."""

@@ -1,0 +1,148 @@
+"""The cluster: whichever worker is asked, the one that knows answers."""
+
+import asyncio
+from collections.abc import Iterable
+from http import HTTPStatus
+from operator import itemgetter
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from bpstream.web.worker import Json, WebApp
+
+FORWARDED = "X-BPStream-Forwarded"
+"""The header of a request that one worker makes of another: it is not forwarded again."""
+
+WINDOW = 10_000
+"""Farthest patient, counted from the first, of a list gathered from several workers."""
+
+_TIMEOUT = aiohttp.ClientTimeout(total=5.0)
+_SUMS = ("lag", "readings", "anomalies", "dead_letters")
+
+
+class Cluster:
+    """Asks the other workers, with the token they all share.
+
+    What cannot be answered is an :class:`aiohttp.web.HTTPException`: 503 while partitions
+    move, 502 where a worker does not answer, or answers with something else.
+    """
+
+    def __init__(self, worker: WebApp) -> None:
+        self.worker = worker
+
+    async def patient(self, patient_id: str, *, forwarded: bool) -> Json | None:
+        """The patient, from the worker that holds it; None where that has never seen it.
+
+        `forwarded`: another worker asks.  Where each takes the other for the owner, as
+        may be for a moment while partitions move, the second says so instead of asking back.
+        """
+        owner = self.worker.owner(patient_id)
+        if owner == self.worker.own_url:
+            return self.worker.patients.get(patient_id)
+        if owner is None or forwarded:
+            raise web.HTTPServiceUnavailable(
+                text="rebalancing: the patient's partition is changing its worker; ask again",
+                headers={"Retry-After": "2"},
+            )
+        # Dots too: `..` would be taken for the folder above.
+        segment = quote(patient_id, safe="").replace(".", "%2E")
+        return await self._ask(owner, f"/patients/{segment}/", holding=("patient_id",))
+
+    async def page(self, *, search: str, offset: int, limit: int) -> Json:
+        """One page of the patients of all workers, sorted by id.
+
+        Each is asked for its first `offset + limit`, among which the page must be; one that
+        fails is named in `missing`.  400 beyond :data:`WINDOW` where there are several.
+        """
+        page: Json = {"offset": offset, "limit": limit}
+        if not self._others():
+            page["total"], page["patients"] = self.worker.patients.page(
+                search=search, offset=offset, limit=limit
+            )
+            return page
+        if offset + limit > WINDOW:
+            raise web.HTTPBadRequest(
+                text=f"offset + limit is {offset + limit}, but at most {WINDOW} over several "
+                "workers: narrow the search, or ask each worker with scope=worker"
+            )
+        query = {"scope": "worker", "search": search, "offset": 0, "limit": offset + limit}
+        parts, missing = await self._ask_others(
+            f"/patients/?{urlencode(query)}", holding=("total", "patients")
+        )
+        total, patients = self.worker.patients.page(search=search, offset=0, limit=offset + limit)
+        for part in parts:
+            total += part["total"]
+            patients += part["patients"]
+        patients.sort(key=itemgetter("patient_id"))
+        page |= {"total": total, "patients": patients[offset : offset + limit]}
+        return page | ({"missing": missing} if missing else {})
+
+    async def status(self) -> Json:
+        """The state of all workers as one: counts added up, a store ok if it is for all."""
+        parts, missing = await self._ask_others("/status?scope=worker", holding=_SUMS)
+        parts.append(self.worker.health.status())
+        whole: Json = {name: sum(part[name] for part in parts) for name in _SUMS}
+        whole["partitions"] = sorted({each for part in parts for each in part["partitions"]})
+        for store in ("index", "archive"):
+            troubles = {part[store] for part in parts} - {"ok"}
+            whole[store] = "; ".join(sorted(troubles)) or "ok"
+        whole["since"] = min(part["since"] for part in parts)
+        whole["workers"] = len(parts) + len(missing)
+        return whole | ({"missing": missing} if missing else {})
+
+    def _others(self) -> list[URL]:
+        return [each for each in self.worker.workers() if each != self.worker.own_url]
+
+    async def _ask_others(
+        self, path: str, *, holding: Iterable[str]
+    ) -> tuple[list[Json], list[str]]:
+        """Every other worker's answer, and the addresses of those that failed."""
+        others = self._others()
+        answers = await asyncio.gather(
+            *(self._ask_or_none(each, path, holding=holding) for each in others)
+        )
+        missing = [str(each) for each, answer in zip(others, answers, strict=True) if not answer]
+        return [answer for answer in answers if answer], missing
+
+    async def _ask_or_none(self, worker: URL, path: str, *, holding: Iterable[str]) -> Json | None:
+        try:
+            return await self._ask(worker, path, holding=holding)
+        except web.HTTPException:
+            return None
+
+    async def _ask(self, worker: URL, path: str, *, holding: Iterable[str]) -> Json | None:
+        """What `worker` answers: an object with the fields `holding`, or None if a 404."""
+        # `encoded`: the path is sent as it stands, and so is decoded once.
+        url = URL(f"{str(worker).rstrip('/')}{path}", encoded=True)
+        headers = {FORWARDED: str(self.worker.own_url)}
+        if token := self.worker.settings.web_token:
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            async with self.worker.http_client.get(
+                url, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+            ) as response:
+                status, answer = response.status, await response.json()
+        except TimeoutError:
+            raise _bad_gateway(worker, f"no answer in {_TIMEOUT.total:g} s") from None
+        except (aiohttp.ClientError, ValueError) as error:
+            raise _bad_gateway(worker, type(error).__name__) from error
+        if status == HTTPStatus.NOT_FOUND:
+            return None
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise web.HTTPServiceUnavailable(
+                text=f"worker {worker} is rebalancing; ask again", headers={"Retry-After": "2"}
+            )
+        if status != HTTPStatus.OK or not _holds(answer, holding):
+            raise _bad_gateway(worker, f"an unexpected answer, {status}")
+        return answer
+
+
+def _holds(answer: Any, fields: Iterable[str]) -> bool:
+    return isinstance(answer, dict) and all(field in answer for field in fields)
+
+
+def _bad_gateway(worker: URL, found: str) -> web.HTTPBadGateway:
+    return web.HTTPBadGateway(text=f"worker {worker} did not answer as it should: {found}")

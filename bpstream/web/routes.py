@@ -1,0 +1,160 @@
+"""Routes: every address that is served, and its answer."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from urllib.parse import unquote_to_bytes
+
+from aiohttp import web
+from prometheus_client.exposition import choose_encoder
+
+from bpstream.web.answers import json_answer
+from bpstream.web.cluster import FORWARDED, WINDOW, Cluster
+from bpstream.web.guard import STATIC
+from bpstream.web.worker import Json, WebApp
+
+DEFAULT_LIMIT, MOST = 100, 1000
+"""Patients of a page: where nothing is said, and at most."""
+
+# Digits enough for any offset; more would only be slow to read.
+_DIGITS = 12
+
+
+class Routes:
+    """The handlers, each told by its address."""
+
+    def __init__(self, worker: WebApp) -> None:
+        self.worker = worker
+        self.cluster = Cluster(worker)
+        # A closed list: what is asked for never becomes a path.
+        self.files = {file.name: file for file in STATIC.iterdir()}
+
+    def table(self) -> list[web.AbstractRouteDef]:
+        """Every address with its handler."""
+        return [
+            web.get("/", self.page),
+            web.get("/static/{name}", self.static),
+            web.get("/patients", self.patients),
+            web.get("/patients/", self.patients),
+            # Whatever follows: an id may hold anything, and is read from the raw path.
+            web.get(r"/patients/{rest:[\s\S]+}", self.patient),
+            web.get("/alerts", self.alerts),
+            web.get("/alerts/", self.alerts),
+            web.get("/status", self.status),
+            web.get("/metrics", self.metrics),
+            web.get("/health/live", self.live),
+            web.get("/health/ready", self.ready),
+        ]
+
+    async def page(self, _request: web.Request) -> web.StreamResponse:
+        """GET /: the live page."""
+        return web.FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+    async def static(self, request: web.Request) -> web.StreamResponse:
+        """GET /static/{name}: the page's scripts and styles."""
+        file = self.files.get(request.match_info["name"])
+        if file is None:
+            raise web.HTTPNotFound
+        return web.FileResponse(file, headers={"Cache-Control": "no-cache"})
+
+    async def patients(self, request: web.Request) -> web.Response:
+        """GET /patients/?search=&offset=0&limit=100: of all workers, or scope=worker."""
+        query = request.query
+        search, scope = query.get("search", ""), query.get("scope", "")
+        offset = _number(query, "offset", default=0, least=0)
+        if scope not in ("", "worker"):
+            raise web.HTTPBadRequest(text="scope can only be worker")
+        if scope == "worker":
+            limit = _number(query, "limit", default=DEFAULT_LIMIT, least=1, most=WINDOW)
+            total, patients = self.worker.patients.page(search=search, offset=offset, limit=limit)
+            return json_answer(
+                {"patients": patients, "total": total, "offset": offset, "limit": limit}
+            )
+        limit = _number(query, "limit", default=DEFAULT_LIMIT, least=1, most=MOST)
+        return json_answer(await self.cluster.page(search=search, offset=offset, limit=limit))
+
+    async def patient(self, request: web.Request) -> web.Response:
+        """GET /patients/{id}/ and /patients/{id}/history."""
+        patient_id, wants_history = _read_path(request.rel_url.raw_path)
+        forwarded = FORWARDED in request.headers
+        patient = await self.cluster.patient(patient_id, forwarded=forwarded)
+        if patient is None:
+            raise web.HTTPNotFound(text="no reading of a patient with this id has been seen")
+        return json_answer(_history(patient) if wants_history else patient)
+
+    async def alerts(self, _request: web.Request) -> web.Response:
+        """GET /alerts/."""
+        return json_answer({"alerts": []})
+
+    async def status(self, request: web.Request) -> web.Response:
+        """GET /status: the live page's header, of all workers, or scope=worker."""
+        if request.query.get("scope") == "worker":
+            return json_answer(self.worker.health.status())
+        return json_answer(await self.cluster.status())
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """GET /metrics: this worker's own, in the format of Prometheus that is asked for."""
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(
+            body=encode(self.worker.metrics.registry), headers={"Content-Type": content_type}
+        )
+
+    async def live(self, _request: web.Request) -> web.Response:
+        """GET /health/live: 503 says that a restart would help."""
+        live = self.worker.health.live()
+        return json_answer({"live": live}, status=200 if live else 503)
+
+    async def ready(self, _request: web.Request) -> web.Response:
+        """GET /health/ready: 503 with the reasons."""
+        reasons = list(self.worker.health.reasons())
+        return json_answer(
+            {"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200
+        )
+
+
+def _number(
+    query: Mapping[str, str], name: str, *, default: int, least: int, most: int | None = None
+) -> int:
+    """`query[name]`, a whole number from `least` to `most`; else 400."""
+    text = query.get(name, "")
+    if not text:
+        return default
+    wanted = f"a whole number from {least} to {most}" if most else f"a whole number from {least}"
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
+        raise web.HTTPBadRequest(text=f"{name} must be {wanted}")
+    number = int(text)
+    if number < least or (most is not None and number > most):
+        raise web.HTTPBadRequest(text=f"{name} must be {wanted}, not {number}")
+    return number
+
+
+def _read_path(raw_path: str) -> tuple[str, bool]:
+    """The id in `/patients/{id}/` or `/patients/{id}/history`, and whether it is the latter.
+
+    The id is decoded here, once, so that a slash in it (`%2F`) is none of the path's; 404
+    where it is not UTF-8, or where the path has more parts.
+    """
+    parts = raw_path.split("/")[2:]
+    if len(parts) > 1 and not parts[-1]:
+        parts.pop()
+    wants_history = len(parts) == 2 and parts[1] == "history"
+    try:
+        patient_id = unquote_to_bytes(parts[0].encode("utf-8", "surrogateescape")).decode()
+    except UnicodeError:
+        raise web.HTTPNotFound(text="the patient's id is not UTF-8") from None
+    if not patient_id or (len(parts) != 1 and not wants_history):
+        raise web.HTTPNotFound(text="nothing is served at this address")
+    return patient_id, wants_history
+
+
+def _history(patient: Json) -> Json:
+    """The readings still at hand, oldest first."""
+    readings = [
+        {
+            "timestamp": datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds"),
+            "systolic_pressure": systolic,
+            "diastolic_pressure": diastolic,
+            "anomalous": bool(anomalous),
+        }
+        for at, systolic, diastolic, anomalous in patient["recent"]
+    ]
+    return {"patient_id": patient["patient_id"], "readings": readings}

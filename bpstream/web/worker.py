@@ -1,0 +1,96 @@
+"""The worker as the web server sees it: what it must offer to be asked about."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import aiohttp
+from prometheus_client import CollectorRegistry
+from yarl import URL
+
+Json = dict[str, Any]
+"""A JSON object, ready to be encoded."""
+
+
+class WebSettings(Protocol):
+    """The settings that concern the web server."""
+
+    @property
+    def app_id(self) -> str:
+        """The consumer group, which all workers share."""
+
+    @property
+    def web_host(self) -> str:
+        """The address to listen on."""
+
+    @property
+    def web_port(self) -> int:
+        """The port to listen on; 0: any that is free."""
+
+    @property
+    def web_token(self) -> str:
+        """What a request has to carry; empty: nothing."""
+
+
+class Patients(Protocol):
+    """The patients of this worker's own partitions."""
+
+    def get(self, patient_id: str) -> Json | None:
+        """The patient's counters, last reading and recent ones; None where never seen."""
+
+    def page(self, *, search: str, offset: int, limit: int) -> tuple[int, list[Json]]:
+        """How many patients `search` finds, and those at `offset`, sorted by id."""
+
+
+class Health(Protocol):
+    """Whether this worker does its work."""
+
+    def live(self) -> bool:
+        """Whether the process is worth keeping."""
+
+    def reasons(self) -> Sequence[str]:
+        """Why it is not ready, a sentence each; empty: it is ready."""
+
+    def status(self) -> Json:
+        """partitions, lag, readings, anomalies, dead_letters, index, archive, since."""
+
+
+class Metrics(Protocol):
+    """What Prometheus is told."""
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """The worker's own registry."""
+
+
+class WebApp(Protocol):
+    """The Faust app, as far as the web server needs it."""
+
+    @property
+    def settings(self) -> WebSettings:
+        """The settings it was made with."""
+
+    @property
+    def patients(self) -> Patients:
+        """The patients it holds."""
+
+    @property
+    def health(self) -> Health:
+        """How it fares."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """What it has counted."""
+
+    @property
+    def http_client(self) -> aiohttp.ClientSession:
+        """The session to ask other workers with."""
+
+    @property
+    def own_url(self) -> URL:
+        """The address of this worker, as the others know it."""
+
+    def owner(self, patient_id: str) -> URL | None:
+        """The worker that holds the patient; None: not known, partitions are moving."""
+
+    def workers(self) -> Sequence[URL]:
+        """Every worker's address, this one's included."""

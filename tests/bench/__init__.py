@@ -1,0 +1,1 @@
+"""The benchmark: bpstream beside its peers, on one broker.  `python -m tests.bench --help`."""

@@ -1,0 +1,97 @@
+"""bpstream's pipeline alone: chunks in memory, no broker, no Faust.  The limit of the worker."""
+
+import gc
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bpstream.fhir.parse import Parser
+from confluent_kafka import Consumer
+
+from bpstream.clinical import risk
+from bpstream.pipeline import Chunk, Origins, Partition, Pipeline
+from bpstream.resources import shipped
+from bpstream.settings import Settings
+from bpstream.stream.publish import partition_of
+from tests.bench.job import Job
+from tests.bench.peer import Meter, Task, answer
+from tests.bench.topics import PARTITIONS
+
+
+def work(task: Task, meter: Meter, folder: Path) -> Job:
+    """From bytes to documents and rows, chunk by chunk; nothing is sent or kept."""
+    settings = Settings()
+    pipeline = Pipeline(
+        parser=Parser(),
+        model=risk.load(shipped("models") / settings.model),
+        home=lru_cache(maxsize=200_000)(lambda who: partition_of(who.encode(), PARTITIONS)),
+        topic=task.topic,
+    )
+    partitions = [Partition(number) for number in range(PARTITIONS)]
+    chunks = list(_chunks(task, settings.batch_size))
+    # As the worker does before its first chunk.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
+    meter.start()
+    for number, chunk in chunks:
+        batch = pipeline.read(chunk, partitions[number])
+        for _ in pipeline.steps(batch, partitions[number], now=time.time_ns() // 1000):
+            pass
+    meter.stop()
+    return Job.of_rows(partition.patients for partition in partitions)
+
+
+def _chunks(task: Task, size: int) -> Iterator[tuple[int, Chunk]]:
+    """The topic in chunks of at most `size` messages; the partitions take turns."""
+    messages = _messages(task)
+    sliced = (
+        [
+            (number, _chunk(number, held[start : start + size]))
+            for start in range(0, len(held), size)
+        ]
+        for number, held in messages.items()
+    )
+    for turn in zip_longest(*sliced):
+        yield from filter(None, turn)
+
+
+def _messages(task: Task) -> dict[int, list[Any]]:
+    """Every message of the topic, by partition, in the order of their offsets."""
+    held: defaultdict[int, list[Any]] = defaultdict(list)
+    consumer = Consumer(
+        {
+            "bootstrap.servers": task.kafka,
+            "group.id": task.name,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    consumer.subscribe([task.topic])
+    while sum(map(len, held.values())) < task.readings:
+        fetched: list[Any] = consumer.consume(10_000, timeout=1.0)
+        for message in fetched:
+            held[message.partition()].append(message)
+    consumer.close()
+    return held
+
+
+def _chunk(number: int, messages: list[Any]) -> Chunk:
+    n = len(messages)
+    offset = np.array([message.offset() for message in messages], np.int64)
+    return Chunk(
+        topic=messages[0].topic(),
+        offset=offset,
+        values=[message.value() for message in messages],
+        keys=[message.key() for message in messages],
+        arrived_at=np.array([message.timestamp()[1] for message in messages], np.int64) * 1000,
+        origins=Origins(np.full(n, number, np.int32), offset, np.zeros(n, np.int64)),
+    )
+
+
+if __name__ == "__main__":
+    answer(work)

@@ -1,0 +1,92 @@
+"""The report: medians of the runs, as JSON and as a table for a person.
+
+The JSON has `date` (ISO 8601, UTC), `versions` (by name; Kafka's is null for a broker that
+was running before), `machine` {system, processor, cores}, `patients`, `runs`, and `peers`.
+A peer has `name`, `readings` (of each run), the medians `cpu_us` (µs of CPU per reading),
+`readings_per_second` (wall clock) and `peak_mb`, `times_bpstream` (its `cpu_us` over
+bpstream's), `job` (its checksum), and `cpu_us_of_runs`.
+"""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from statistics import median
+from typing import Any
+
+import bpstream
+from tests.bench.peer import Answer
+
+BPSTREAM = "bpstream"
+_LIBRARIES = {
+    "faust": "faust-streaming",
+    "aiokafka": "aiokafka",
+    "kafka-python": "kafka-python",
+    "scikit-learn": "scikit-learn",
+    "numpy": "numpy",
+}
+
+
+def report(
+    answers: Mapping[str, Sequence[Answer]], *, patients: int, kafka_version: str | None
+) -> dict[str, Any]:
+    """The report of `answers`, the runs of each peer by its name; all have as many."""
+    ours = median(_cpu_us(answers[BPSTREAM]))
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "bpstream": bpstream.__version__,
+            "python": platform.python_version(),
+            "kafka": kafka_version,
+            **{name: version(package) for name, package in _LIBRARIES.items()},
+        },
+        "machine": {
+            "system": f"{platform.system()} {platform.release()}",
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+        },
+        "patients": patients,
+        "runs": len(answers[BPSTREAM]),
+        "peers": [_peer(name, runs, ours) for name, runs in answers.items()],
+    }
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """The report as lines of text."""
+    versions = (f"{name} {number or '?'}" for name, number in found["versions"].items())
+    machine = found["machine"]
+    lines = [
+        f"{found['date']}  {machine['system']}, {machine['processor']}, {machine['cores']} cores",
+        ", ".join(versions),
+        f"{found['patients']} patients, medians of {found['runs']} run(s)",
+        "",
+        f"{'peer':<14}{'readings':>10}{'µs CPU/reading':>16}{'readings/s':>12}{'peak MB':>9}"
+        f"{'x bpstream':>12}",
+    ]
+    lines += [
+        f"{peer['name']:<14}{peer['readings']:>10,}{peer['cpu_us']:>16.1f}"
+        f"{peer['readings_per_second']:>12,.0f}{peer['peak_mb']:>9.0f}"
+        f"{peer['times_bpstream']:>12.1f}"
+        for peer in found["peers"]
+    ]
+    return "\n".join(lines)
+
+
+def _peer(name: str, runs: Sequence[Answer], ours: float) -> dict[str, Any]:
+    cpu_us = _cpu_us(runs)
+    return {
+        "name": name,
+        "readings": runs[0].readings,
+        "cpu_us": round(median(cpu_us), 2),
+        "readings_per_second": round(median(run.readings / run.wall for run in runs)),
+        "peak_mb": round(median(run.peak_mb for run in runs), 1),
+        "times_bpstream": round(median(cpu_us) / ours, 2),
+        "job": asdict(runs[0].job),
+        "cpu_us_of_runs": [round(each, 2) for each in cpu_us],
+    }
+
+
+def _cpu_us(runs: Sequence[Answer]) -> list[float]:
+    return [run.cpu / run.readings * 1e6 for run in runs]

@@ -1,0 +1,101 @@
+"""The benchmark's topics: the same messages for every peer, and what their job should be."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, Self
+from uuid import uuid4
+
+import numpy as np
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from bpstream.clinical import risk
+from bpstream.resources import shipped
+from bpstream.simulator import Message, Simulator
+from tests.bench.job import Job, Patient, after
+
+PARTITIONS = 4
+_SEED = 42
+_INTERVAL = 1.0
+"""Seconds between two readings of a patient."""
+_WITHIN = 60.0
+
+
+class Topics:
+    """Topics of simulated readings, under names that no other run has; gone after the block."""
+
+    def __init__(self, kafka: str) -> None:
+        self.kafka = kafka
+        self.prefix = f"bench-{uuid4().hex[:8]}-"
+        self._admin = AdminClient({"bootstrap.servers": kafka})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Delete them, and those the peers made."""
+        names = self._admin.list_topics(timeout=_WITHIN).topics
+        ours = [name for name in names if name.startswith(self.prefix)]
+        for deleted in (self._admin.delete_topics(ours) if ours else {}).values():
+            deleted.result(_WITHIN)
+
+    def fill(self, readings: int, patients: int) -> tuple[str, Job]:
+        """A new topic of so many readings, and what a peer that reads it should find.
+
+        Each message is in the partition that murmur2 gives its patient's id.  Raises
+        RuntimeError where Kafka did not take all of them.
+        """
+        topic = f"{self.prefix}{readings}"
+        self._admin.create_topics([NewTopic(topic, PARTITIONS, -1)])[topic].result(_WITHIN)
+        taken = 0
+
+        def delivered(error: Any, _: Any) -> None:
+            nonlocal taken
+            taken += error is None
+
+        producer = Producer(
+            {"bootstrap.servers": self.kafka, "partitioner": "murmur2", "linger.ms": 20}
+        )
+        expected = _Expected()
+        for message in _messages(readings, patients):
+            expected.add(message.value)
+            while True:
+                try:
+                    producer.produce(topic, message.value, message.key, on_delivery=delivered)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            producer.poll(0)
+        producer.flush(_WITHIN)
+        if taken < readings:
+            raise RuntimeError(f"{self.kafka} took {taken} of {readings} messages for {topic}")
+        return topic, Job.of(expected.patients)
+
+
+class _Expected:
+    """The job, done while the topic is filled."""
+
+    def __init__(self) -> None:
+        self.patients: dict[str, Patient] = {}
+        self._model = risk.load(shipped("models") / "bp_logreg")
+
+    def add(self, value: bytes) -> None:
+        observation = json.loads(value)
+        patient = observation["subject"]["reference"].removeprefix("Patient/")
+        systolic, diastolic = (
+            component["valueQuantity"]["value"] for component in observation["component"]
+        )
+        score = self._model.score(np.array([systolic]), np.array([diastolic]))
+        before = self.patients.get(patient, Patient())
+        self.patients[patient] = after(before, systolic, diastolic, float(score[0]))
+
+
+def _messages(readings: int, patients: int) -> Iterator[Message]:
+    """The original producer's messages, the newest taken about now."""
+    lasts = timedelta(seconds=readings / patients * _INTERVAL)
+    simulator = Simulator(patients=patients, seed=_SEED)
+    stream = simulator.stream(start=datetime.now(UTC) - lasts, interval=_INTERVAL)
+    return islice(stream, readings)

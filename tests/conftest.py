@@ -1,0 +1,56 @@
+"""What every test may ask for: real services, started at most once a run, and names of its own."""
+
+import os
+import signal
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.services import Service, running
+
+
+def pytest_configure() -> None:
+    # A run that is terminated stops its services, as one that is interrupted does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a broker, ``127.0.0.1:PORT``.  It creates no topic by itself."""
+    yield from _shared("kafka", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a node, ``http://127.0.0.1:PORT``."""
+    yield from _shared("elasticsearch", tmp_path_factory)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """`service("kafka")` starts one this test may kill; more arguments are options of its start."""
+    with ExitStack() as stack:
+
+        def start(name: str, *options: str) -> Service:
+            folder = tmp_path / uuid.uuid4().hex[:8]
+            return stack.enter_context(running(name, folder, *options))
+
+        yield start
+
+
+@pytest.fixture
+def unique_name() -> Callable[[str], str]:
+    """`unique_name("alerts")` is a name for a topic, an index or a group no other test has."""
+    return lambda stem: f"{stem}-{uuid.uuid4().hex[:12]}"
+
+
+def _shared(name: str, folders: pytest.TempPathFactory) -> Iterator[str]:
+    address = os.environ.get(f"TEST_{name.upper()}")
+    if address:
+        yield address
+        return
+    with running(name, folders.mktemp("services")) as service:
+        yield service.address

@@ -1,0 +1,129 @@
+"""Who may import whom: the house stands on it."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import bpstream
+
+PACKAGE = Path(bpstream.__file__).parent
+
+PURE = {"errors", "reading", "document", "checkpoint", "patients", "fhir", "clinical"}
+
+# What each part may import of the others; everything may import `errors`.
+MAY_IMPORT = {
+    "errors": set(),
+    "reading": set(),
+    "document": set(),
+    "checkpoint": set(),
+    "patients": set(),
+    "settings": set(),
+    "resources": set(),
+    "clinical": {"reading"},
+    "fhir": {"reading"},
+    "encoding": {"clinical", "document", "reading"},
+    "pipeline": {
+        "checkpoint",
+        "clinical",
+        "document",
+        "encoding",
+        "fhir",
+        "patients",
+        "reading",
+    },
+    "simulator": {"fhir", "reading"},
+    "sinks": {"document"},
+    "stream": {
+        "checkpoint",
+        "clinical",
+        "document",
+        "fhir",
+        "patients",
+        "pipeline",
+        "reading",
+        "resources",
+        "settings",
+        "simulator",
+        "sinks",
+    },
+    "web": {"stream"},
+    "training": {"clinical"},
+    "commands": {"settings", "simulator", "stream", "training", "web"},
+    "__main__": {"commands"},
+    "__init__": {"stream"},
+}
+
+FAUST = {"faust", "mode", "aiokafka"}
+ONLY_IN = {
+    "faust": {"stream", "web", "commands"},
+    "mode": {"stream", "web", "commands"},
+    "aiokafka": {"stream"},
+    "confluent_kafka": {"stream"},
+    "elasticsearch": {"sinks"},
+    "sklearn": {"training"},
+    "joblib": {"training"},
+    "click": {"commands", "stream"},
+}
+
+
+def part_of(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "bpstream":
+                yield from (f"bpstream.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_what_its_part_may(path):
+    part = part_of(path)
+    allowed = MAY_IMPORT[part] | {"errors", part, "__version__"}
+    found = {name.split(".")[1] for name in imports_of(path) if name.startswith("bpstream.")}
+    assert found <= allowed
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_library_is_imported_only_where_it_belongs(path):
+    part = part_of(path)
+    for name in imports_of(path):
+        library = name.split(".")[0]
+        assert part in ONLY_IN.get(library, {part}), f"{part} imports {library}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if part_of(path) not in {"settings", "commands", "stream"}],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_only_the_edge_reads_the_environment(path):
+    assert not {"os.environ", "os.getenv"} & {
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+
+
+def test_the_worker_that_serves_never_imports_scikit_learn():
+    script = (
+        "import sys, bpstream.stream.app, bpstream.web.server\n"
+        "print(*sorted({'sklearn', 'scipy', 'joblib'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []

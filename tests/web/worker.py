@@ -1,0 +1,117 @@
+"""A worker in memory, and the real web server in front of it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import aiohttp
+from prometheus_client import CollectorRegistry, Counter
+from yarl import URL
+
+from bpstream.web.server import Web
+
+
+@dataclass
+class FakeSettings:
+    app_id: str = "bpstream"
+    web_host: str = "127.0.0.1"
+    web_port: int = 0
+    web_token: str = ""
+
+
+class FakePatients:
+    """Patients by id; `search` finds a part of an id."""
+
+    def __init__(self, *ids):
+        self.by_id = {each: a_patient(each) for each in ids}
+
+    def get(self, patient_id):
+        return self.by_id.get(patient_id)
+
+    def page(self, *, search, offset, limit):
+        found = sorted(each for each in self.by_id if search in each)
+        return len(found), [self.by_id[each] for each in found[offset : offset + limit]]
+
+
+@dataclass
+class FakeHealth:
+    is_live: bool = True
+    not_ready: list[str] = field(default_factory=list)
+    parts: dict = field(default_factory=dict)
+
+    def live(self):
+        return self.is_live
+
+    def reasons(self):
+        return self.not_ready
+
+    def status(self):
+        whole = {"partitions": [0, 1], "lag": 3, "readings": 10, "anomalies": 4}
+        whole |= {"dead_letters": 1, "index": "ok", "archive": "ok"}
+        return whole | {"since": "2026-01-29T21:00:00Z"} | self.parts
+
+
+class FakeWorker:
+    """What bpstream's Faust app offers the web server."""
+
+    # Faust's driver asks for these two.
+    conf = SimpleNamespace(web_application_options=None, web_cors_options=None)
+
+    def __init__(self, *patient_ids, token=""):
+        self.settings = FakeSettings(web_token=token)
+        self.patients = FakePatients(*patient_ids)
+        self.health = FakeHealth()
+        self.metrics = SimpleNamespace(registry=CollectorRegistry())
+        Counter("bpstream_readings", "Readings.", registry=self.metrics.registry).inc(7)
+        self.own_url = URL("http://127.0.0.1:6066/")
+        self.owners = {}
+        self.others = []
+
+    def owner(self, patient_id):
+        return self.owners.get(patient_id, self.own_url)
+
+    def workers(self):
+        return [self.own_url, *self.others]
+
+
+def a_patient(patient_id, *, readings=2, at=1769722371619):
+    return {
+        "patient_id": patient_id,
+        "readings": readings,
+        "anomalies": 1,
+        "by_type": {"hypertension": 1, "hypotension": 0, "normal": readings - 1},
+        "by_tag": {
+            "hypertension_systolic": 1,
+            "hypotension_systolic": 0,
+            "hypertension_diastolic": 0,
+            "hypotension_diastolic": 0,
+        },
+        "last": {
+            "timestamp": "2026-01-29T21:32:51.619000Z",
+            "systolic_pressure": 176.0,
+            "diastolic_pressure": 84.0,
+            "mean_arterial_pressure": 114.67,
+            "anomaly_type": "hypertension",
+            "anomaly_details": ["hypertension_systolic"],
+            "category": "stage_2",
+            "severity": "high",
+            "ml_risk_score": 0.93,
+            "flags": [],
+            "kafka": {"topic": "blood_pressure_fhir", "partition": 0, "offset": 12},
+        },
+        "recent": [[at - 5000, 118.0, None, 0], [at, 176.0, 84.0, 1]],
+    }
+
+
+@asynccontextmanager
+async def serving(worker: FakeWorker) -> AsyncIterator[URL]:
+    """The real server on a free port of the loopback, stopped and closed at the end."""
+    async with aiohttp.ClientSession() as worker.http_client:
+        web = Web(worker)
+        await web.start()
+        try:
+            worker.own_url = URL(f"http://127.0.0.1:{web.port}/")
+            yield worker.own_url
+        finally:
+            await web.stop()
