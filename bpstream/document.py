@@ -45,7 +45,7 @@ class Document(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     systolic_pressure: float | None
     diastolic_pressure: float | None
     anomaly_type: str | None
-    """hypertension, hypotension or normal; null for an aggregate, which no rule judges."""
+    """hypertension, hypotension or normal; null where no rule judges: an aggregate, a child."""
     anomaly_details: Sequence[str]
     ml_risk_score: float | None
     """Probability, 0..1, that this reading is anomalous; null where no model can judge it."""

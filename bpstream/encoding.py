@@ -24,8 +24,10 @@ _SERIES = [series.name.lower() for series in Series]
 class Judged:
     """What the rules and the model say of each reading; every column has shape ``(n,)``."""
 
+    judged: NDArray[np.bool_]
+    """Whether the rules apply: not to an aggregate, and not to a child."""
     tags: NDArray[np.uint8]
-    """`rules.Tag`; 0 for an aggregate, which no rule judges."""
+    """`rules.Tag`; 0 where the rules do not apply."""
     category: NDArray[np.int8]
     severity: NDArray[np.int8]
     mean: NDArray[np.float64]
@@ -60,6 +62,7 @@ def encode(
         readings.kind.tolist(),
         readings.series.tolist(),
         readings.version.tolist(),
+        judged.judged.tolist(),
         judged.tags.tolist(),
         judged.category.tolist(),
         judged.severity.tolist(),
@@ -83,6 +86,7 @@ def encode(
         kind,
         series,
         version,
+        is_judged,
         tags,
         category,
         severity,
@@ -97,7 +101,7 @@ def encode(
             patient_id=patient_id,
             systolic_pressure=systolic,
             diastolic_pressure=diastolic,
-            anomaly_type=ANOMALY_TYPES[tags] if kind == Kind.READING else None,
+            anomaly_type=ANOMALY_TYPES[tags] if is_judged else None,
             anomaly_details=TAG_NAMES[tags],
             ml_risk_score=risk,
             at_timestamp=timestamp,

@@ -228,7 +228,7 @@ class Pipeline:
             to_archive=_where(entries, ~anomalous, everything=self.archive_all),
             to_index=_where(
                 entries,
-                anomalous & (readings.kind == Kind.READING),
+                anomalous,
                 everything=self.index_all,
             ),
             entries=entries,
@@ -244,8 +244,9 @@ class Pipeline:
         mean = categories.mean_arterial_pressure(systolic, diastolic, readings.mean)
         # The rules are for adults, and for single readings.
         judged = (readings.kind == Kind.READING) & (readings.flags & np.uint32(Flag.CHILD) == 0)
+        bounds = readings.flags & np.uint32(Flag.COMPARATOR) > 0
         tags = np.where(judged, rules.tag(systolic, diastolic), 0).astype(np.uint8)
-        for position in np.flatnonzero(judged & (readings.flags & np.uint32(Flag.COMPARATOR) > 0)):
+        for position in np.flatnonzero(judged & bounds):
             tags[position] = rules.tag_of_bounds(
                 systolic[position],
                 diastolic[position],
@@ -256,10 +257,13 @@ class Pipeline:
         risk[~judged | (readings.flags & not_for_the_model > 0)] = np.nan
         category = categories.categorize(systolic, diastolic)
         severity = categories.severity(systolic, diastolic, mean)
+        # A bound says something for certain, or nothing.
+        told = judged & (~bounds | (tags > 0))
         return Judged(
+            judged=judged,
             tags=tags,
-            category=np.where(judged, category, categories.UNCATEGORIZED).astype(np.int8),
-            severity=np.where(judged, severity, categories.Severity.NONE).astype(np.int8),
+            category=np.where(told, category, categories.UNCATEGORIZED).astype(np.int8),
+            severity=np.where(told, severity, categories.Severity.NONE).astype(np.int8),
             mean=mean,
             pulse=categories.pulse_pressure(systolic, diastolic),
             risk=risk,

@@ -7,9 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.services import Service, running
+
+# A machine that is busy is slow: no test may fail of that.
+hypothesis.settings.register_profile("bpstream", deadline=None)
+hypothesis.settings.load_profile("bpstream")
 
 
 def pytest_configure() -> None:

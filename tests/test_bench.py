@@ -1,6 +1,7 @@
 """The benchmark, small: whether it measures, never how much."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.bench.__main__ import PEERS, main
-from tests.bench.job import Job, Patient, after
-from tests.bench.peer import Answer, Meter, PeerError
+from tests.bench.job import Job, NoResult, Patient, after
+from tests.bench.peer import Answer, Meter
 from tests.bench.report import BPSTREAM, report, table
 
 ROOT = Path(__file__).parents[1]
@@ -115,8 +116,15 @@ def test_a_reading_with_swapped_pressures_is_counted_and_has_no_score():
 def test_a_peer_that_missed_its_last_message_has_no_result():
     meter = Meter()
     meter.start()
-    with pytest.raises(PeerError, match="before its last message"):
+    with pytest.raises(NoResult, match="before its last message"):
         _ = meter.spent
+
+
+def test_a_broker_that_does_not_answer_is_said_in_one_line(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        assert main(["--kafka", address]) == 1
+    assert capsys.readouterr().err.startswith(f"bench: Kafka does not answer at {address}")
 
 
 @pytest.mark.parametrize("arguments", [["--readings", "4"], ["--runs", "0"], ["--runs", "x"]])

@@ -1,0 +1,114 @@
+"""Home: whose readings this partition's state takes, and whose go on to another."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.pipeline.histories import histories, unhurried
+from tests.pipeline.messages import (
+    RUBBISH,
+    Message,
+    Taken,
+    a_pipeline,
+    at,
+    body,
+    chunk,
+    messages,
+)
+from tests.pipeline.owner import Owner
+
+
+def home_of(patient_id: str) -> int:
+    """Patients p0, p2 … are at home in partition 0, the others in partition 1."""
+    return int(patient_id[1:]) % 2
+
+
+def owner_of(number):
+    return Owner(a_pipeline(home=home_of), number=number)
+
+
+def places(readings):
+    return [origin[:2] for origin in readings.origin]
+
+
+@unhurried
+@given(histories(patients=4), st.integers(0, 1))
+def test_every_reading_is_either_at_home_or_away(history, number):
+    held = chunk(history.messages)
+    batch = owner_of(number).read(held)
+    assert {home_of(who) for who in batch.at_home.patient_id} <= {number}
+    assert {home_of(who) for who in batch.away.patient_id} <= {1 - number}
+    everywhere = Owner().read(held)
+    assert sorted(places(batch.at_home) + places(batch.away)) == places(everywhere.at_home)
+    assert places(batch.away) == sorted(places(batch.away))
+
+
+@unhurried
+@given(histories(patients=4))
+def test_readings_away_leave_no_trace_in_the_state(history):
+    owner = owner_of(1)
+    owner.take(chunk(history.messages))
+    assert {home_of(who) for who in owner.partition.patients} <= {1}
+    assert {home_of(entry.patient_id) for entry in owner.entries} <= {1}
+
+
+@pytest.mark.parametrize(
+    ("number", "at_home", "away"), [(0, ["p0", "p2"], ["p1", "p3"]), (7, [], ["p0", "p1"])]
+)
+def test_the_entries_of_one_bundle_part_ways(number, at_home, away):
+    patients = sorted(at_home + away)
+    held = messages(body(*(Taken(f"o-{who}", who) for who in patients)))
+    batch = owner_of(number).read(chunk(held))
+    assert batch.at_home.patient_id == at_home
+    assert batch.away.patient_id == away
+    assert all(origin.body for origin in batch.away.origin)
+
+
+def test_a_rekeyed_chunk_is_at_home_as_a_whole():
+    held = [Message(n, body(Taken(f"o{n}", f"p{n}")), at(0), (1, n, 0)) for n in range(4)]
+    batch = owner_of(0).read(chunk(held))
+    assert batch.at_home.patient_id == ["p0", "p1", "p2", "p3"]
+    assert len(batch.away) == 0
+
+
+def test_a_document_of_a_rekeyed_reading_has_its_original_coordinates():
+    owner = owner_of(0)
+    owner.take(chunk([Message(90, body(Taken("o", "p0")), at(0), (1, 41, 2))]))
+    (document,) = owner.documents()
+    assert (document.kafka.partition, document.kafka.offset) == (1, 41)
+
+
+def test_whose_state_is_here_is_at_home_without_asking_again():
+    asked = []
+
+    def home(patient_id):
+        asked.append(patient_id)
+        return 0
+
+    owner = Owner(a_pipeline(home=home))
+    owner.take(chunk(messages(Taken("a"))))
+    owner.take(chunk([each._replace(offset=1) for each in messages(Taken("b"))]))
+    assert asked == ["p1"]
+    assert len(owner.entries) == 2
+
+
+def test_every_input_of_a_chunk_is_in_one_place():
+    wrong = {**Taken("w").observation(), "status": "entered-in-error"}
+    pulse = {**Taken("x").observation(), "code": {"text": "Pulse"}, "component": []}
+    held = messages(
+        Taken("a", "p0"),
+        Taken("b", "p1"),
+        RUBBISH,
+        json.dumps(wrong).encode(),
+        json.dumps(pulse).encode(),
+    )
+    batch = owner_of(0).read(chunk(held))
+    assert [
+        [origin.message for origin in batch.at_home.origin],
+        [origin.message for origin in batch.away.origin],
+        [each.origin.message for each in batch.rejected],
+        [each.origin.message for each in batch.retractions],
+        [each.origin.message for each in batch.ignored],
+    ] == [[0], [1], [2], [3], [4]]
