@@ -1,6 +1,7 @@
 """Bundles of every type: their entries, each with its references resolved."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
@@ -70,12 +71,13 @@ def _deleted(entry: dict[str, Any], index: "Index", *, path: str) -> Entry:
     """
     request, response = object_of(entry.get("request")), object_of(entry.get("response"))
     url = without_history(text_of(request.get("url")) or text_of(entry.get("fullUrl")))
-    kind, _, name = url.rpartition("/")
-    if _OBSERVATION not in (kind.rpartition("/")[2], name.partition("?")[0]):
+    head, _, conditions = url.partition("?")
+    *_, kind, name = ["", *head.split("/")]
+    if _OBSERVATION not in (kind, name):
         return Entry(path, msgspec.json.encode(entry), {}, Passed.OTHER_RESOURCE)
     known = index.observations.get(name, {})
-    subject = known.get("subject") or index.only_subject()
-    if not subject or "?" in name:
+    subject = known.get("subject") or index.only_subject
+    if not subject or not name or conditions or kind != _OBSERVATION:
         fate = rejected(Fault.NO_SUBJECT, path="Observation.subject", found=url)
         return Entry(path, msgspec.json.encode(entry), {}, fate)
     meta = dict(object_of(known.get("meta")))
@@ -136,6 +138,7 @@ class Index:
             copy["contained"] = [*list_of(copy.get("contained")), known]
         return copy
 
+    @cached_property
     def only_subject(self) -> dict[str, Any] | None:
         """The subject of everything here, if it is one and the same."""
         subjects: dict[str, dict[str, Any]] = {name: {"reference": name} for name in self.patients}

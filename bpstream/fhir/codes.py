@@ -128,8 +128,8 @@ _OTHER_VESSEL_CODES = {
 _MDC_BLOOD_PRESSURES = range(150016, 150136)
 # Words only ever exclude, so a local code cannot pass a pulmonary pressure for an arterial one.
 _OTHER_VESSEL_WORDS = re.compile(
-    r"pulmon|ventri[ck]|\batri(?:al|um)|\bvenous|\bvena\b|ven[oö]s|\bwedge\b"
-    r"|intra[ck]rani|\bportal\b",
+    r"pulmon|ventri[ck]|\batri(?:al|um)|\b(?:central|portal) ven|\bvenous pressure"
+    r"|\bvena cava|zentralven|\bwedge\b|intra[ck]rani",
     re.IGNORECASE,
 )
 _WORDS_READ = 300

@@ -1,6 +1,7 @@
 """Envelopes: a message as the Observations in it, whether one, a Bundle, or lines of NDJSON."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import msgspec
@@ -13,6 +14,8 @@ from bpstream.fhir.reasons import Fault, Passed, rejected
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HEAD = 40
+_MOST_UNREADABLE = 1_000
+"""Lines without a resource in one message; with more of them it is no NDJSON, but noise."""
 
 
 def entries(value: bytes | None) -> Iterator[Entry]:
@@ -59,14 +62,22 @@ def _entries_of_lines(lines: list[tuple[int, bytes, Any]]) -> Iterator[Entry]:
 
 
 def _lines(text: bytes) -> list[tuple[int, bytes, Any]]:
-    """Number (from 1), bytes and JSON of each line that is not blank; or why it is not JSON."""
+    """Number (from 1), bytes and JSON of each line that is not blank; or why it is not JSON.
+
+    None at all where too many of them are unreadable.
+    """
     found: list[tuple[int, bytes, Any]] = []
-    for number, line in enumerate(text.split(b"\n"), 1):
+    unreadable = 0
+    for number, line in enumerate(BytesIO(text), 1):
         if stripped := line.strip():
             try:
-                found.append((number, stripped, _decode(stripped)))
+                resource = _decode(stripped)
             except RejectedObservation as error:
-                found.append((number, stripped, error))
+                resource = error
+            found.append((number, stripped, resource))
+            unreadable += not _kind(resource)
+            if unreadable > _MOST_UNREADABLE:
+                return []
     return found
 
 

@@ -5,15 +5,16 @@ from datetime import tzinfo
 from typing import Any, NamedTuple
 
 from bpstream.errors import RejectedObservation
-from bpstream.fhir import codes, identity, quantity, status
+from bpstream.fhir import codes, identity, status
 from bpstream.fhir.codes import Meaning, Pressure
 from bpstream.fhir.details import details, is_child, label_flags
 from bpstream.fhir.element import list_of, object_of
 from bpstream.fhir.quantity import Measured
 from bpstream.fhir.reasons import Fault, Passed, rejected
-from bpstream.fhir.samples import Alone, Samples, of_one_series, samples, starts
+from bpstream.fhir.samples import Alone, of_one_series, starts
 from bpstream.fhir.subject import patient_key
 from bpstream.fhir.times import BEFORE_1900, Effective, effective
+from bpstream.fhir.values import Part, Values, nothing, value_name, values_of
 from bpstream.reading import NOT_MEASURED, Flag, Kind, Reading, Series
 
 
@@ -34,21 +35,6 @@ class Outcome(NamedTuple):
     fate: Fate
     body: bytes | None = None
     """For one sample of several: an Observation that holds it alone."""
-
-
-class Part(NamedTuple):
-    """A component with a pressure, or the Observation itself where it has but one."""
-
-    element: dict[str, Any]
-    meaning: Meaning
-    path: str
-
-
-class Values(NamedTuple):
-    """The values of the parts, by pressure; an absent one is not there."""
-
-    quantities: dict[Pressure, Measured]
-    series: dict[Pressure, Samples]
 
 
 class ObservationReader:
@@ -81,7 +67,7 @@ class ObservationReader:
             for position, (element, meaning) in enumerate(components)
             if meaning.pressures
         ]
-        if whole.pressures and not (parts and _value_name(observation, "Observation") is None):
+        if whole.pressures and not (parts and value_name(observation, "Observation") is None):
             parts.append(Part(observation, whole, "Observation"))
         unnamed = not observation.get("code") and not components
         if not parts and not whole.concepts and not unnamed:
@@ -107,9 +93,9 @@ class ObservationReader:
     ) -> Iterator[Outcome]:
         patient = patient_key(observation, fhir_base=self.fhir_base)
         taken = effective(observation, zone=self.zone, arrived_at=arrived_at)
-        values = _values(parts)
+        values = values_of(parts)
         if not values.quantities and not values.series:
-            yield Outcome(_nothing(observation, parts))
+            yield Outcome(nothing(observation, parts))
             return
         draft = _Draft(self, observation, parts, whole, patient, flags, arrived_at)
         if values.series:
@@ -248,55 +234,6 @@ class _Draft:
             raise rejected(Fault.BEFORE_1900, path=path, found=found)
         if taken.at > self.arrived_at + self.reader.max_skew:
             raise rejected(Fault.IN_FUTURE, path=path, found=found)
-
-
-def _values(parts: list[Part]) -> Values:
-    """The value of every part that has one, read and held against its range."""
-    values, seen = Values({}, {}), set[Pressure]()
-    for element, meaning, path in parts:
-        if path != "Observation":
-            status.refuse_modifiers(element, path=path)
-        if len(meaning.pressures) > 1 or meaning.pressures & seen:
-            found = " ".join(sorted(meaning.pressures))
-            raise rejected(Fault.AMBIGUOUS_COMPONENT, path=f"{path}.code", found=found)
-        seen |= meaning.pressures
-        (pressure,) = meaning.pressures
-        name = _value_name(element, path)
-        if name is None or element.get("dataAbsentReason"):
-            continue
-        value, at = object_of(element[name]), f"{path}.{name}"
-        if name == "valueSampledData":
-            values.series[pressure] = samples(value, path=at)
-        elif read := quantity.measured(value, pressure, path=at):
-            values.quantities[pressure] = read
-    return values
-
-
-def _value_name(element: dict[str, Any], path: str) -> str | None:
-    """The name of value[x], if it is there and of a type that can be read."""
-    names = [
-        name
-        for name, value in element.items()
-        if name.startswith("value") and name[5:6].isupper() and value is not None
-    ]
-    if not names:
-        return None
-    if len(names) > 1 or names[0] not in ("valueQuantity", "valueSampledData"):
-        name = next((each for each in names if each != "valueQuantity"), names[0])
-        raise rejected(Fault.UNSUPPORTED_VALUE, path=f"{path}.{name}", found=element[name])
-    return names[0]
-
-
-def _nothing(observation: dict[str, Any], parts: list[Part]) -> Passed:
-    """A blood pressure without a number is in order only where it says why, or where it is."""
-    if (name := _value_name(observation, "Observation")) and not parts:
-        found = observation[name]
-        raise rejected(Fault.UNSUPPORTED_VALUE, path=f"Observation.{name}", found=found)
-    told = [observation, *(part.element for part in parts)]
-    if observation.get("hasMember") or any(each.get("dataAbsentReason") for each in told):
-        return Passed.ABSENT
-    found = observation.get("component")
-    raise rejected(Fault.NO_VALUE, path="Observation.component", found=found)
 
 
 def _comparators(numbers: dict[Pressure, Measured]) -> tuple[str, str] | None:

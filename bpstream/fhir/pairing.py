@@ -46,7 +46,9 @@ def paired(items: Sequence[Item]) -> list[Item]:
 def _key(item: Item) -> tuple[object, ...] | None:
     """What must be the same in a pair; None for what is no single."""
     reading = item.fate
-    if not isinstance(reading, Reading) or item.body is None or "component" in item.observation:
+    if not isinstance(reading, Reading) or item.observation.get("component"):
+        return None
+    if "Bundle" not in item.path:  # lines of NDJSON have nothing to do with one another
         return None
     alike = Flag.PARTIAL in reading.flags and reading.kind is Kind.READING
     if not alike or Flag.TIME_FROM_ARRIVAL in reading.flags:
@@ -84,6 +86,7 @@ def _merged(by_pressure: dict[str, Item]) -> Item:
         version=max(each.version for each in parts),
         details=msgspec.structs.replace(first.details, comparators=both if any(both) else None),
     )
-    entries = [{"resource": item.observation} for item in by_pressure.values()]
+    # The body, not the Observation: of a series it is the one sample that was paired.
+    entries = [{"resource": msgspec.Raw(item.body or b"")} for item in by_pressure.values()]
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
     return by_pressure["systolic"]._replace(body=msgspec.json.encode(bundle), fate=reading)

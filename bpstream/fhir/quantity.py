@@ -91,7 +91,8 @@ def mmhg_per_unit(quantity: dict[str, Any], *, path: str) -> tuple[float, Flag]:
     written = unit or code
     if not written:
         raise rejected(Fault.NO_UNIT, path=f"{path}.unit", found=quantity)
-    if _NOT_SPELLING.sub("", written[:_UNIT_READ].casefold()) not in _MMHG_SPELLINGS:
+    spelling = _NOT_SPELLING.sub("", written.casefold()) if len(written) <= _UNIT_READ else ""
+    if spelling not in _MMHG_SPELLINGS:
         raise rejected(Fault.UNSUPPORTED_UNIT, path=f"{path}.unit", found=written)
     return _MMHG_PER[UCUM_MMHG], Flag.UNIT_FROM_TEXT
 

@@ -91,7 +91,7 @@ def starts(taken: Effective, length: int, period: float) -> Iterator[Effective]:
             ) from None
         if Flag.NO_ZONE in start.flags:
             local = local.replace(tzinfo=None)
-        yield Effective(microseconds(at), start.flags, local.isoformat(), start, taken.period)
+        yield Effective(microseconds(at), start.flags, local.isoformat(), start)
 
 
 class Alone:

@@ -70,7 +70,7 @@ def _referenced(reference: str, observation: dict[str, Any]) -> str:
         return _conditional(conditions) if head.rpartition("/")[2] == _PATIENT else ""
     parts = reference.rstrip("/").split("/")
     if reference.startswith(_URLS):
-        return reference.rstrip("/") if len(parts) > 3 and parts[-2] == _PATIENT else ""
+        return reference.rstrip("/") if len(parts) > 4 and parts[-2] == _PATIENT else ""
     return reference.partition("/")[2].strip("/") if parts[0] == _PATIENT else ""
 
 
