@@ -34,7 +34,7 @@ class EarlyWarning(msgspec.Struct, frozen=True, gc=False):
     severe: float
 
 
-class Document(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+class Document(msgspec.Struct, omit_defaults=True, gc=False):
     """Fields without a default are always there; the others are left out where empty.
 
     Pressures are mmHg, null where they were not measured; times are ISO 8601 in UTC.

@@ -161,11 +161,9 @@ class Pipeline:
 
     def _split_by_home(self, parsed: Parsed, partition: Partition) -> tuple[Readings, Readings]:
         known, home, number = partition.patients, self.home, partition.number
-        here = np.fromiter(
-            (who in known or home(who) == number for who in parsed.readings.patient_id),
-            np.bool_,
-            len(parsed.readings),
-        )
+        patients = parsed.readings.patient_id
+        strangers = {who for who in set(patients) if who not in known and home(who) != number}
+        here = np.array([who not in strangers for who in patients] if strangers else True)
         if here.all():
             return parsed.readings, parsed.readings.take(np.zeros(0, np.intp))
         return (
@@ -348,9 +346,9 @@ def _not_seen(
 ) -> NDArray[np.intp]:
     """Positions of the readings that are neither in the state nor earlier in the step."""
     recent = state["recent"]
-    seen = recent["identity"][rows] == identity[:, None]
-    seen &= recent["version"][rows] >= version[:, None]
-    new = ~seen.any(axis=1)
+    seen, slot = np.nonzero(recent["identity"][rows] == identity[:, None])
+    new = np.ones(len(rows), np.bool_)
+    new[seen[recent["version"][rows[seen], slot] >= version[seen]]] = False
     if len(np.unique(identity)) < len(identity):
         newest: dict[int, int] = {}
         for position, (key, number) in enumerate(

@@ -15,7 +15,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.bench.peer import Answer, PeerError, Task, ask
+from tests.bench.job import NoResult
+from tests.bench.peer import Answer, Task, ask
 from tests.bench.report import BPSTREAM, report, table
 from tests.bench.topics import Topics
 from tests.services import running
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _kafka(options.kafka) as (address, version):
             answers = _measure(address, options)
-    except (PeerError, pytest.skip.Exception, pytest.fail.Exception) as error:
+    except (NoResult, pytest.skip.Exception, pytest.fail.Exception) as error:
         _say(str(error))
         return 1
     found = report(answers, patients=options.patients, kafka_version=version)
@@ -102,7 +103,7 @@ def _measure(kafka: str, options: argparse.Namespace) -> dict[str, list[Answer]]
     """The answers of every peer, by its name.  The peers take turns, so that all of them
     have their part of what else the machine does.
 
-    Raises :class:`PeerError` for a peer that fails or does another job than was expected.
+    Raises :class:`NoResult` for a peer that fails or does another job than was expected.
     """
     answers = defaultdict[str, list[Answer]](list)
     with Topics(kafka) as topics:
@@ -119,7 +120,7 @@ def _measure(kafka: str, options: argparse.Namespace) -> dict[str, list[Answer]]
                 differences = answer.job.differences(expected)
                 if differences:
                     what = ", ".join(differences)
-                    raise PeerError(
+                    raise NoResult(
                         f"{peer.name} did another job: {what} of {answer.job}, not {expected}"
                     )
                 each = answer.cpu / answer.readings * 1e6

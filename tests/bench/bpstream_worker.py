@@ -7,7 +7,6 @@ peers are left out too.
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -84,8 +83,11 @@ def work(task: Task, meter: Meter, folder: Path) -> Job:
             return NoIndex()
 
     app = Measured(_settings(task, folder))
-    with suppress(SystemExit):
+    try:
         Worker(app, loglevel="WARNING", quiet=True).execute_from_commandline()
+    except SystemExit:
+        if not jobs:
+            raise
     return jobs[0]
 
 

@@ -13,6 +13,10 @@ from bpstream.patients import COUNTERS, Patients
 _SCORE_TOLERANCE = 1e-5
 
 
+class NoResult(Exception):
+    """There is nothing to compare; the message says why."""
+
+
 class Patient(NamedTuple):
     """What a peer keeps of a patient; a score is worked out for every reading."""
 

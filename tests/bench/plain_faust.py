@@ -3,7 +3,6 @@
 import math
 import signal
 from collections.abc import MutableMapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +58,11 @@ def work(task: Task, meter: Meter, folder: Path, *, table: bool = False) -> Job:
     app.agent(observations)(classify)
     worker = faust.Worker(app, loglevel="warning", quiet=True, redirect_stdouts=False)
     worker.spinner = None  # It draws on stdout, where the answer goes.
-    with suppress(SystemExit):
+    try:
         worker.execute_from_commandline()
+    except SystemExit:
+        if not jobs:
+            raise
     return jobs[0]
 
 

@@ -8,20 +8,20 @@ from typing import Any, Self
 from uuid import uuid4
 
 import numpy as np
-from confluent_kafka import Producer
+from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from bpstream.clinical import risk
 from bpstream.resources import shipped
 from bpstream.simulator import Message, Simulator
-from tests.bench.job import Job, Patient, after
+from tests.bench.job import Job, NoResult, Patient, after
 
 PARTITIONS = 4
 _SEED = 42
 _INTERVAL = 1.0
 """Seconds between two readings of a patient."""
-_WITHIN = 60.0
+_ANSWERS_WITHIN, _DONE_WITHIN = 5.0, 60.0  # seconds
 
 
 class Topics:
@@ -33,23 +33,28 @@ class Topics:
         self._admin = AdminClient({"bootstrap.servers": kafka})
 
     def __enter__(self) -> Self:
+        """Raises NoResult where the broker does not answer."""
+        try:
+            self._admin.list_topics(timeout=_ANSWERS_WITHIN)
+        except KafkaException as error:
+            raise NoResult(f"Kafka does not answer at {self.kafka}: {error}") from None
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         """Delete them, and those the peers made."""
-        names = self._admin.list_topics(timeout=_WITHIN).topics
+        names = self._admin.list_topics(timeout=_DONE_WITHIN).topics
         ours = [name for name in names if name.startswith(self.prefix)]
         for deleted in (self._admin.delete_topics(ours) if ours else {}).values():
-            deleted.result(_WITHIN)
+            deleted.result(_DONE_WITHIN)
 
     def fill(self, readings: int, patients: int) -> tuple[str, Job]:
         """A new topic of so many readings, and what a peer that reads it should find.
 
         Each message is in the partition that murmur2 gives its patient's id.  Raises
-        RuntimeError where Kafka did not take all of them.
+        NoResult where Kafka did not take all of them.
         """
         topic = f"{self.prefix}{readings}"
-        self._admin.create_topics([NewTopic(topic, PARTITIONS, -1)])[topic].result(_WITHIN)
+        self._admin.create_topics([NewTopic(topic, PARTITIONS, -1)])[topic].result(_DONE_WITHIN)
         taken = 0
 
         def delivered(error: Any, _: Any) -> None:
@@ -69,9 +74,9 @@ class Topics:
                 except BufferError:
                     producer.poll(0.1)
             producer.poll(0)
-        producer.flush(_WITHIN)
+        producer.flush(_DONE_WITHIN)
         if taken < readings:
-            raise RuntimeError(f"{self.kafka} took {taken} of {readings} messages for {topic}")
+            raise NoResult(f"{self.kafka} took {taken} of {readings} messages for {topic}")
         return topic, Job.of(expected.patients)
 
 
