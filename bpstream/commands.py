@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from bpstream import __version__
-from bpstream.errors import BPStreamError, SettingsError
+from bpstream.errors import BPStreamError, SettingsError, StartError
 from bpstream.settings import Settings
 
 EXIT_FAILURE, EXIT_USAGE = 1, 2
@@ -97,9 +97,12 @@ def demo(patients: int, interval: float, log_level: str) -> None:
             simulate=os.environ.get("BPSTREAM_SIMULATE", patients),
             simulate_interval=os.environ.get("BPSTREAM_SIMULATE_INTERVAL", interval),
         )
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
         note = _broker_note(settings)
-        note.write_text(settings.broker + "\n")
+        try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+            note.write_text(settings.broker + "\n")
+        except OSError as error:
+            raise StartError(f"BPSTREAM_DATA_DIR cannot be written: {error}") from None
         _say_where(settings)
         try:
             _run_worker(settings, log_level, embedded_run=broker.run)

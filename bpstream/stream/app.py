@@ -214,6 +214,7 @@ class App(faust.App):
             on_error=self.stop_worker,
         )
         self.table.store.on_lost = self._release
+        self.table.store.on_unreadable = self._give_up
         return classifier
 
     def _kafka_producer(self) -> Any:
@@ -257,6 +258,9 @@ class App(faust.App):
     def _release(self, partition: Any) -> None:
         if self.stores is not None:
             self.add_future(self.stores.archive.release(partition.number))
+
+    def _give_up(self, error: BPStreamError) -> None:
+        self.add_future(self.stop_worker(error))
 
     # What the web shows.
 

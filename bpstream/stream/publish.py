@@ -20,7 +20,7 @@ from tenacity import (
     AsyncRetrying,
     RetryCallState,
     retry_if_exception,
-    wait_exponential_jitter,
+    wait_random_exponential,
 )
 
 from bpstream.errors import StartError
@@ -61,7 +61,8 @@ class Publisher:
         """Publish `records`, each in the partition of its key (one without goes to 0)."""
         by_partition: defaultdict[int, list[Record]] = defaultdict(list)
         for record in records:
-            by_partition[partition_of(record.key or b"", partitions)].append(record)
+            home = 0 if record.key is None else partition_of(record.key, partitions)
+            by_partition[home].append(record)
         await asyncio.gather(
             *(self.publish_to(topic, each, of) for each, of in by_partition.items())
         )
@@ -92,7 +93,7 @@ class Publisher:
 
     async def _send(self, batch: Any, records: Sequence[Record], topic: str, partition: int) -> int:
         async for attempt in AsyncRetrying(
-            wait=wait_exponential_jitter(initial=0.2, max=10.0),
+            wait=wait_random_exponential(multiplier=0.2, max=10.0),
             retry=retry_if_exception(_may_pass),
             before_sleep=lambda state: self._health.trouble(
                 "kafka", f"Kafka does not take records for {topic} ({_said(state)})"

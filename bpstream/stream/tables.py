@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bpstream import checkpoint as checkpoints
 from bpstream.checkpoint import Archived, Checkpoint
+from bpstream.errors import StartError
 from bpstream.patients import Patients
 from bpstream.pipeline import Partition
 from bpstream.stream.delivery import ChunkSchema
@@ -70,6 +71,7 @@ class PatientStore(Store[bytes, bytes]):
         super().__post_init__()
         self.partitions: dict[int, OwnedPartition] = {}
         self.on_lost: Callable[[OwnedPartition], None] = lambda _: None
+        self.on_unreadable: Callable[[StartError], None] = lambda _: None
         self._generation = 0
 
     def partition(self, number: int) -> OwnedPartition:
@@ -82,14 +84,23 @@ class PatientStore(Store[bytes, bytes]):
     def apply_changelog_batch(
         self, batch: Iterable[Any], to_key: Callable[..., Any], to_value: Callable[..., Any]
     ) -> None:
-        """Apply fetched chunks of the changelog (each event holds many records)."""
+        """Apply fetched chunks of the changelog (each event holds many records).
+
+        One that cannot be read goes to `on_unreadable`, which is to end the worker.
+        """
         for event in batch:
             records = event.message.value
             partition = self.partition(event.message.partition)
             known = -1 if partition.changelog_offset is None else partition.changelog_offset
-            partition.apply(
-                (record.key, record.value) for record in records if record.offset > known
-            )
+            new = ((record.key, record.value) for record in records if record.offset > known)
+            try:
+                partition.apply(new)
+            except ValueError as error:
+                # Not raised: Faust would log it, try again without end, and could not stop.
+                partition.lost = True
+                where = f"{event.message.topic} {partition.number}"
+                self.on_unreadable(StartError(f"{where} cannot be read: {error}"))
+                return
             partition.changelog_offset = max(known, records[-1].offset)
 
     def persisted_offset(self, tp: TP) -> int | None:

@@ -28,7 +28,7 @@ class Web(driver.Web):
 
     def __init__(self, app: WebApp, **kwargs: Any) -> None:
         super().__init__(cast(Any, app), **kwargs)
-        self.settings = app.settings
+        self._worker = app
         guard = Guard(app)
         self.web_app = web.Application(
             middlewares=[errors_as_json, guard.middleware()], client_max_size=_LARGEST_BODY
@@ -58,7 +58,9 @@ class Web(driver.Web):
 
     async def start_server(self) -> None:
         """Bind the address and begin to answer."""
-        host, port = self.settings.web_host, self.settings.web_port
+        # Read now: `faust worker` takes its options after this was made.
+        settings = self._worker.settings
+        host, port = settings.web_host, settings.web_port
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, host, port).start()

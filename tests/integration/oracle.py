@@ -154,8 +154,22 @@ def indexed(elasticsearch: str, index: str) -> Iterator[dict[str, Any]]:
 
 
 def published(kafka: str, topic: str) -> Iterator[dict[str, Any]]:
+    """The JSON of every message of a topic."""
+    for message in _messages(kafka, topic):
+        yield json.loads(message.value())
+
+
+def letters(kafka: str, topic: str) -> Iterator[tuple[bytes, bytes | None, dict[str, str]]]:
+    """Key, value and headers of every message of a topic."""
+    for message in _messages(kafka, topic):
+        headers = {name: value.decode() for name, value in message.headers()}
+        yield message.key(), message.value(), headers
+
+
+def _messages(kafka: str, topic: str) -> Iterator[Any]:
     """Every message of a topic, to its end as it is now."""
-    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "oracle"})
+    settings = {"bootstrap.servers": kafka, "group.id": "oracle"}
+    consumer = Consumer({**settings, "fetch.message.max.bytes": 9_000_000})
     for number in consumer.list_topics(topic).topics[topic].partitions:
         end = consumer.get_watermark_offsets(TopicPartition(topic, number))[1]
         consumer.assign([TopicPartition(topic, number, 0)])
@@ -165,7 +179,7 @@ def published(kafka: str, topic: str) -> Iterator[dict[str, Any]]:
             assert message is not None
             assert message.error() is None
             offset = message.offset() + 1
-            yield json.loads(message.value())
+            yield message
     consumer.close()
 
 

@@ -1,0 +1,194 @@
+"""Chunks: what Faust must offer for them, and how a fetch becomes some."""
+
+import inspect
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import faust
+import pytest
+from aiokafka import AIOKafkaProducer
+from faust.assignor.partition_assignor import PartitionAssignor
+from faust.transport.drivers import aiokafka as driver
+
+from bpstream.stream import delivery
+from bpstream.stream.delivery import ChunkSchema
+from tests.stream.helpers import faust_app, fetched, tp
+from tests.stream.scripted import a_consumer, offsets
+
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+
+# What of Faust and its driver we stand on.  A release that changes one of these needs a look.
+
+
+@pytest.mark.parametrize("name", ["faust-streaming", "aiokafka", "mode-streaming"])
+def test_the_versions_whose_inside_we_use_are_pinned_and_are_these(name):
+    wanted = tomllib.loads(PYPROJECT.read_text())["project"]["dependencies"]
+    assert f"{name}=={version(name)}" in wanted
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "parameters"),
+    [
+        (driver.Consumer, "getmany", "self, timeout"),
+        (driver.Consumer, "_wait_next_records", "self, timeout"),
+        (driver.Consumer, "_new_offset", "self, tp"),
+        (driver.Consumer, "_add_gap", "self, tp, offset_from, offset_to"),
+        (driver.Consumer, "perform_seek", "self"),
+        (driver.Consumer, "seek", "self, partition, offset"),
+        (driver.Consumer, "force_commit", "self, topics, start_new_transaction"),
+        (driver.Consumer, "on_partitions_revoked", "self, revoked"),
+        (driver.Consumer, "subscribe", "self, topics"),
+        (driver.Consumer, "highwater", "self, tp"),
+        (driver.Consumer, "_to_message", "self, tp, record"),
+        (driver.Consumer, "_new_consumer_thread", "self"),
+        (driver.Consumer, "ack", "self, message"),
+        (driver.AIOKafkaConsumerThread, "_create_worker_consumer", "self, transport"),
+        (driver.Producer, "_ensure_producer", "self"),
+        (AIOKafkaProducer, "create_batch", "self"),
+        (AIOKafkaProducer, "send_batch", "self, batch, topic, partition"),
+        (PartitionAssignor, "tables_metadata", "self"),
+        (faust.App, "FlowControlQueue", "self, maxsize, clear_on_resume"),
+        (faust.App, "_create_directories", "self"),
+        (faust.Worker, "_schedule_shutdown", "self, signal"),
+        (faust.Worker, "_on_sigterm", "self"),
+        (faust.Worker, "on_worker_shutdown", "self"),
+    ],
+)
+def test_a_hook_is_there_with_its_signature(owner, name, parameters):
+    assert ", ".join(inspect.signature(getattr(owner, name)).parameters) == parameters
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_acked",
+        "_acked_index",
+        "_buffered_partitions",
+        "_committed_offset",
+        "_read_offset",
+        "flow_active",
+        "scheduler",
+        "should_stop",
+    ],
+)
+async def test_a_consumer_keeps_its_books_under_the_names_we_read(name):
+    assert hasattr(a_consumer(), name)
+
+
+async def test_an_app_tells_the_groups_generation_and_an_assignor_the_owners_addresses():
+    app: Any = faust_app()
+    assert app.consumer_generation_id == 0
+    assert app.assignor._tps_url == {}
+
+
+@pytest.mark.parametrize(
+    ("thread", "milliseconds"),
+    [(driver.AIOKafkaConsumerThread, 1500), (delivery._ConsumerThread, 100)],
+)
+async def test_a_broker_answers_sooner_than_fausts_own_client_asks_it_to(thread, milliseconds):
+    consumer = a_consumer()
+    fetching = thread(consumer, loop=consumer.loop)
+    client = fetching._create_worker_consumer(consumer.transport)
+    await client.stop()
+    fetching.thread_loop.close()
+    assert client._fetch_max_wait_ms == milliseconds
+
+
+# Delivery.
+
+
+async def test_a_fetch_is_delivered_in_chunks_of_a_partition_no_larger_than_asked():
+    consumer = a_consumer(chunk_size=2)
+    found = await consumer.chunks(*(fetched(n) for n in range(5)), fetched(7, partition=1))
+    assert [(message.partition, offsets(message)) for message in found] == [
+        (0, [0, 1]),
+        (0, [2, 3]),
+        (0, [4]),
+        (1, [7]),
+    ]
+    assert [message.offset for message in found] == [1, 3, 4, 7]
+
+
+async def test_a_chunk_tells_which_offset_it_follows():
+    consumer = a_consumer(chunk_size=2)
+    found = await consumer.chunks(*(fetched(n) for n in range(10, 13)))
+    assert [message.follows for message in found] == [None, 12]
+
+
+async def test_other_topics_are_delivered_a_record_at_a_time():
+    consumer = a_consumer()
+    found = await consumer.chunks(fetched(0), *(fetched(n, topic="plain") for n in range(2)))
+    assert [(message.topic, message.offset) for message in found] == [
+        ("fhir", 0),
+        ("plain", 0),
+        ("plain", 1),
+    ]
+
+
+async def test_an_event_holds_the_records_as_they_were_fetched():
+    app = faust_app()
+    (message,) = await a_consumer().chunks(fetched(3, b"\xff", key=b"k"))
+    event = await ChunkSchema().compile(app)(message)
+    assert event.key is None
+    assert event.value == [fetched(3, b"\xff", key=b"k")]
+
+
+async def test_nothing_is_delivered_once_the_partitions_began_to_move():
+    consumer = a_consumer(chunk_size=1)
+    consumer.fetches.append({tp(): [fetched(0), fetched(1)]})
+    found = []
+    async for _, message in consumer.getmany(1.0):
+        found.append(message.offset)
+        consumer.app.consumer_generation_id += 1
+    assert found == [0]
+
+
+async def test_a_fetch_that_returns_while_the_flow_is_stopped_was_in_vain():
+    consumer = a_consumer()
+    consumer.committed = {tp(): 40}
+    consumer.flow_active = False
+    assert await consumer.chunks(fetched(44)) == []
+    consumer.flow_active = True
+    (message,) = await consumer.chunks(fetched(40))
+    assert message.follows == 40
+
+
+# Where one fetch does not go on where the last one ended.
+
+
+async def test_what_was_delivered_before_is_cut_off():
+    consumer = a_consumer()
+    await consumer.chunks(fetched(0), fetched(1))
+    (message,) = await consumer.chunks(*(fetched(n) for n in range(4)))
+    assert offsets(message) == [2, 3]
+    assert await consumer.chunks(fetched(2)) == []
+
+
+async def test_a_hole_is_fetched_again_once_and_then_accepted():
+    consumer = a_consumer()
+    await consumer.chunks(fetched(0), fetched(1))
+    assert await consumer.chunks(fetched(5), fetched(6)) == []
+    assert consumer.sought == [(tp(), 2)]
+    (message,) = await consumer.chunks(fetched(5), fetched(6))
+    assert (offsets(message), message.follows) == ([5, 6], 2)
+    assert len(consumer.sought) == 1
+
+
+async def test_a_hole_that_is_filled_on_the_second_look_leaves_nothing_out():
+    consumer = a_consumer()
+    await consumer.chunks(fetched(0))
+    assert await consumer.chunks(fetched(2)) == []
+    (message,) = await consumer.chunks(fetched(1), fetched(2))
+    assert offsets(message) == [1, 2]
+
+
+async def test_every_hole_is_looked_at_again():
+    consumer = a_consumer()
+    await consumer.chunks(fetched(0))
+    for first in (5, 10):
+        assert await consumer.chunks(fetched(first)) == []
+        assert [offsets(each) for each in await consumer.chunks(fetched(first))] == [[first]]
+    assert consumer.sought == [(tp(), 1), (tp(), 6)]

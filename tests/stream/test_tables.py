@@ -1,0 +1,235 @@
+"""The table: what the changelog says, what is forgotten, and how it is written."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bpstream import checkpoint as checkpoints
+from bpstream.checkpoint import Applied, Archived, Checkpoint
+from bpstream.errors import StartError
+from bpstream.patients import ROW
+from bpstream.stream.tables import OwnedPartition, PatientStore, PatientTable
+from tests.stream.helpers import TakesAll, counted, faust_app, fetched, row_bytes, tp
+
+CHANGELOG = "tests-patients-changelog"
+
+
+@pytest.fixture
+async def publisher() -> TakesAll:
+    return TakesAll()
+
+
+@pytest.fixture
+async def table(publisher: TakesAll) -> PatientTable:
+    kafka: Any = publisher
+    return PatientTable(faust_app(), changelog=CHANGELOG, publisher=kafka)
+
+
+@pytest.fixture
+async def store(table: PatientTable) -> PatientStore:
+    return table.store
+
+
+def a_checkpoint(epoch: int, offset: int = 0) -> tuple[bytes, bytes]:
+    checkpoint = Checkpoint(epoch=epoch, applied={"fhir": Applied(offset)})
+    return checkpoints.KEY, checkpoint.encode()
+
+
+def a_row(readings: int, epoch: int, patient: str = "p1") -> tuple[bytes, bytes]:
+    return patient.encode(), row_bytes(patient, readings=readings, epoch=epoch)
+
+
+def readings_of(partition: OwnedPartition, patient: str = "p1") -> int | None:
+    row = partition.patients.row(patient)
+    return None if row is None else int(row["counters"][0])
+
+
+# What the changelog says.
+
+
+@pytest.mark.parametrize(
+    ("records", "readings", "epoch"),
+    [
+        ([a_checkpoint(1), a_row(5, 1)], 5, 1),
+        ([a_checkpoint(1), a_row(5, 1), a_checkpoint(1), a_row(6, 1)], 6, 1),
+        # The owner of epoch 1 was frozen, and writes once more when 2 has begun.
+        ([a_checkpoint(1), a_row(5, 1), a_checkpoint(2), a_row(6, 2), a_row(4, 1)], 6, 2),
+        ([a_checkpoint(2), a_row(6, 2), a_checkpoint(1), a_row(4, 1)], 6, 2),
+        # 2 has begun and not touched this patient: the last row of 1 before it stands.
+        ([a_checkpoint(1), a_row(5, 1), a_checkpoint(2)], 5, 2),
+        ([a_checkpoint(1), a_row(5, 1), a_checkpoint(2), a_row(9, 1)], 5, 2),
+        # A tombstone, which nobody writes, says nothing.
+        ([a_checkpoint(1), a_row(5, 1), (b"p1", None)], 5, 1),
+    ],
+)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_of_several_owners_the_last_one_counts(records, readings, epoch, at_once):
+    partition = OwnedPartition(0)
+    for part in [records] if at_once else [[record] for record in records]:
+        partition.apply(part)
+    assert (readings_of(partition), partition.checkpoint.epoch) == (readings, epoch)
+
+
+def test_a_stragglers_checkpoint_does_not_take_the_progress_back():
+    partition = OwnedPartition(0)
+    partition.apply([a_checkpoint(2, 90), a_checkpoint(1, 40)])
+    assert partition.checkpoint.applied == {"fhir": Applied(90)}
+
+
+def test_a_row_of_another_layout_is_an_error_that_names_both():
+    damaged = b"\x07" + row_bytes("p1", readings=1)[1:]
+    with pytest.raises(ValueError, match=r"layout 07 and .* this version reads layout 01"):
+        OwnedPartition(0).apply([(b"p1", damaged)])
+
+
+async def test_fetched_chunks_of_the_changelog_fill_their_partitions(store):
+    step = [a_checkpoint(1), a_row(8, 1, "p2"), a_row(9, 1, "p3")]
+    first = event(fetched(4, row_bytes("p1", readings=3), key=b"p1", partition=2))
+    second = event(*(fetched(n, row, key=key, partition=3) for n, (key, row) in enumerate(step)))
+    store.apply_changelog_batch([first, second], to_key=bytes, to_value=bytes)
+    assert readings_of(store.partition(2)) == 3
+    assert [readings_of(store.partition(3), each) for each in ("p2", "p3")] == [8, 9]
+    assert (store.persisted_offset(tp(2)), store.persisted_offset(tp(3))) == (4, 2)
+
+
+@pytest.mark.parametrize("key", [b"p1", checkpoints.KEY, b"\xff"])
+async def test_a_changelog_that_cannot_be_read_is_told_and_its_partition_stores_nothing(store, key):
+    told: list[StartError] = []
+    store.on_unreadable = told.append
+    noise = event(fetched(4, b"\x07 noise", topic=CHANGELOG, key=key))
+    store.apply_changelog_batch([noise], to_key=bytes, to_value=bytes)
+    assert [str(error).partition(":")[0] for error in told] == [f"{CHANGELOG} 0 cannot be read"]
+    assert store.partition(0).lost
+    assert store.persisted_offset(tp()) is None
+
+
+async def test_what_is_read_again_of_the_changelog_does_not_take_a_row_back(store):
+    step = [a_checkpoint(1), a_row(8, 1), a_row(9, 1)]
+    records = [fetched(n, row, key=key) for n, (key, row) in enumerate(step)]
+    for part in (records, records[:2]):
+        store.apply_changelog_batch([event(*part)], to_key=bytes, to_value=bytes)
+    assert readings_of(store.partition(0)) == 9
+    assert store.persisted_offset(tp()) == 2
+
+
+def event(*records: Any) -> Any:
+    first = records[0]
+    message = SimpleNamespace(value=records, topic=first.topic, partition=first.partition)
+    return SimpleNamespace(message=message)
+
+
+async def test_a_partition_that_was_never_read_has_no_offset_to_go_on_from(store):
+    assert store.persisted_offset(tp(5)) is None
+    store.partition(5)
+    assert store.persisted_offset(tp(5)) is None
+
+
+# Partitions that move.
+
+
+async def rebalance(store: PatientStore, mine: set[int], generation: int) -> list[int]:
+    """The partitions that were given up."""
+    lost: list[int] = []
+    store.on_lost = lambda partition: lost.append(partition.number)
+    assigned = {tp(number, CHANGELOG) for number in mine}
+    await store.on_rebalance(assigned, set(), set(), generation)
+    return sorted(lost)
+
+
+@pytest.mark.parametrize(
+    ("mine", "generation", "lost"),
+    [
+        ({0, 1, 2}, 2, []),
+        ({0, 2}, 2, [1]),
+        (set(), 2, [0, 1, 2]),
+        # A generation passed without us: another worker may have had all of them.
+        ({0, 1, 2}, 3, [0, 1, 2]),
+        ({0, 1, 2}, 9, [0, 1, 2]),
+    ],
+)
+async def test_what_moved_away_is_forgotten_and_so_is_all_when_a_generation_was_missed(
+    store, mine, generation, lost
+):
+    await rebalance(store, {0, 1, 2}, 1)
+    partitions = [store.partition(number) for number in range(3)]
+    assert await rebalance(store, mine, generation) == lost
+    assert [each.number for each in partitions if each.lost] == lost
+    assert sorted(store.partitions) == sorted({0, 1, 2} - set(lost))
+
+
+async def test_a_partition_that_comes_back_begins_with_nothing(store):
+    await rebalance(store, {0}, 1)
+    counted(store.partition(0), "p1", readings=4)
+    await rebalance(store, set(), 2)
+    await rebalance(store, {0}, 3)
+    assert "p1" not in store.partition(0).patients
+    assert store.persisted_offset(tp(0)) is None
+
+
+# The rows.
+
+
+async def test_a_row_is_read_by_its_patients_key_as_the_changelog_has_it(store):
+    counted(store.partition(1), "p1", readings=4)
+    assert store[b"p1"] == row_bytes("p1", readings=4)
+    assert len(store[b"p1"]) == ROW.itemsize
+    assert (b"p1" in store, b"p2" in store, "p1" in store) == (True, False, False)
+    with pytest.raises(KeyError):
+        store[b"p2"]
+    assert "p2" not in store.partition(1).patients
+
+
+async def test_the_rows_of_all_partitions_are_the_table(store):
+    for number in range(3):
+        counted(store.partition(number), f"p{number}", readings=1)
+    assert (list(store), len(store)) == ([b"p0", b"p1", b"p2"], 3)
+    store.clear()
+    assert (list(store), len(store)) == ([], 0)
+
+
+async def test_nobody_but_the_pipeline_changes_a_row(store):
+    with pytest.raises(TypeError, match="changed by the pipeline only"):
+        store[b"p1"] = b""
+    with pytest.raises(TypeError, match="removed by the pipeline only"):
+        del store[b"p1"]
+
+
+# Writing.
+
+
+async def test_a_step_is_written_in_one_batch_its_checkpoint_ahead_of_its_rows(table, publisher):
+    partition = table.store.partition(2)
+    for patient, readings in (("p1", 1), ("p2", 2), ("p3", 3)):
+        counted(partition, patient, readings=readings)
+    partition.checkpoint = Checkpoint(epoch=1, archived=Archived("open", 44))
+    await table.write(partition, np.array([0, 2]))
+    ((topic, number, records),) = publisher.sent
+    assert (topic, number) == (CHANGELOG, 2)
+    assert [(record.key, record.value) for record in records] == [
+        (checkpoints.KEY, partition.checkpoint.encode()),
+        (b"p1", row_bytes("p1", readings=1)),
+        (b"p3", row_bytes("p3", readings=3)),
+    ]
+    assert table.store.persisted_offset(tp(2)) == 2
+    assert partition.committed == Archived("open", 44)
+
+
+async def test_what_was_written_is_what_a_recovery_finds(table, publisher):
+    partition = table.store.partition(0)
+    counted(partition, "Zoë|1", readings=7, epoch=3)
+    partition.checkpoint = Checkpoint(epoch=3, lineage="ab", applied={"fhir": Applied(9, 2)})
+    await table.write(partition, np.array([0]))
+    recovered = OwnedPartition(0)
+    recovered.apply((record.key, record.value) for record in publisher.sent[0].records)
+    assert recovered.checkpoint == partition.checkpoint
+    assert recovered.patients.copy_bytes(np.array([0])) == [table.store["Zoë|1".encode()]]
+
+
+async def test_a_patient_is_found_in_the_partition_that_has_the_row(table):
+    counted(table.store.partition(0), "p0", readings=1)
+    counted(table.store.partition(1), "p1", readings=5)
+    patients, position = table.find("p1")
+    assert patients.rows[position]["counters"][0] == 5
+    assert table.find("nobody") is None

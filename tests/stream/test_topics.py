@@ -1,0 +1,109 @@
+"""The topics: made where they are missing, and fitting each other."""
+
+import pytest
+
+from bpstream.errors import StartError
+from bpstream.settings import Settings
+from bpstream.stream.topics import changelog_of, client_settings, prepare
+from tests.integration.workers import names
+from tests.stream.brokers import config_of, delete_topic, make_topic, partitions_of
+
+
+@pytest.fixture
+def settings(kafka, unique_name) -> Settings:
+    environ = {**names(unique_name), "BPSTREAM_ENRICHED_TOPIC": unique_name("enriched")}
+    return Settings.from_env({**environ, "BPSTREAM_BROKER": f"kafka://{kafka}"})
+
+
+def topics_of(settings: Settings) -> set[str]:
+    return {
+        settings.topic,
+        settings.rekeyed_topic,
+        settings.dead_letter_topic,
+        settings.alerts_topic,
+        settings.enriched_topic,
+        changelog_of(settings),
+    }
+
+
+@pytest.mark.services
+async def test_every_topic_that_is_missing_is_made_with_the_count_of_the_settings(kafka, settings):
+    found = await prepare(settings)
+    assert found.partitions == settings.partitions == 4
+    made = partitions_of(kafka)
+    assert {name: made.get(name) for name in topics_of(settings)} == dict.fromkeys(
+        topics_of(settings), 4
+    )
+    assert await prepare(settings) == found
+
+
+@pytest.mark.services
+async def test_companions_take_the_input_topics_count_as_it_is_found(kafka, settings):
+    make_topic(kafka, settings.topic, partitions=3)
+    assert (await prepare(settings)).partitions == 3
+    made = partitions_of(kafka)
+    assert {made[name] for name in topics_of(settings)} == {3}
+
+
+@pytest.mark.services
+async def test_a_topic_of_large_messages_takes_eight_megabytes_and_the_changelog_is_compacted(
+    kafka, settings
+):
+    await prepare(settings)
+    for name in (settings.topic, settings.rekeyed_topic, settings.dead_letter_topic):
+        assert config_of(kafka, name)["max.message.bytes"] == str(8 * 1024 * 1024)
+    changelog = config_of(kafka, changelog_of(settings))
+    assert changelog["cleanup.policy"] == "compact"
+    assert changelog["min.compaction.lag.ms"] == str(24 * 3600 * 1000)
+    assert config_of(kafka, settings.alerts_topic)["cleanup.policy"] == "delete"
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("companion", ["rekeyed_topic", "changelog"])
+async def test_a_companion_of_another_count_is_an_error_that_names_both_and_what_would_do(
+    kafka, settings, companion
+):
+    name = changelog_of(settings) if companion == "changelog" else settings.rekeyed_topic
+    make_topic(kafka, settings.topic, partitions=4)
+    make_topic(kafka, name, partitions=2)
+    with pytest.raises(StartError) as caught:
+        await prepare(settings)
+    assert str(caught.value) == (
+        f"the topic {name} has 2 partitions and {settings.topic} has 4: they must be equal. "
+        f"Delete {name}, or use another BPSTREAM_APP_ID and BPSTREAM_REKEYED_TOPIC"
+    )
+
+
+@pytest.mark.services
+async def test_the_lineage_is_another_when_the_input_topic_was_made_anew(kafka, settings):
+    before = (await prepare(settings)).lineage
+    delete_topic(kafka, settings.topic)
+    after = (await prepare(settings)).lineage
+    assert before != after
+    assert before.isalnum()
+    assert after.isalnum()
+    # The re-keyed topic is the one it was.
+    assert before[8:] == after[8:]
+
+
+def test_a_client_is_told_of_every_broker_and_of_the_password_only_where_one_is_wanted():
+    plain = Settings(broker="kafka://a:1;kafka://b:2", broker_password="s3cret")
+    assert client_settings(plain) == {
+        "bootstrap.servers": "a:1,b:2",
+        "security.protocol": "PLAINTEXT",
+    }
+    secured = Settings(
+        broker="kafka://a",
+        broker_security_protocol="SASL_SSL",
+        broker_username="bp",
+        broker_password="s3cret",
+        broker_ca_file="ca.pem",
+    )
+    assert client_settings(secured) == {
+        "bootstrap.servers": "a:9092",
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.location": "ca.pem",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "bp",
+        "sasl.password": "s3cret",
+    }

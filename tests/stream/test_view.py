@@ -1,0 +1,161 @@
+"""Patients as the web shows them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bpstream.clinical.rules import Tag
+from bpstream.patients import AGGREGATE, COUNTERS, LONG_AGO
+from bpstream.reading import Flag
+from bpstream.stream.tables import PatientTable
+from bpstream.stream.view import PatientView
+from tests.stream.helpers import TakesAll, counted, faust_app
+
+TAKEN_AT = 1_769_722_371_619_300
+SECOND = 1_000_000
+
+
+@pytest.fixture
+async def table() -> PatientTable:
+    publisher: Any = TakesAll()
+    return PatientTable(faust_app(), changelog="tests-changelog", publisher=publisher)
+
+
+@pytest.fixture
+async def view(table: PatientTable) -> PatientView:
+    return PatientView(table)
+
+
+def a_patient(table: PatientTable, patient_id: str = "p1", partition: int = 0) -> np.void:
+    """The row of a patient with one count of every kind."""
+    owned = table.store.partition(partition)
+    counted(owned, patient_id, readings=7)
+    row = owned.patients.row(patient_id)
+    assert row is not None
+    row["counters"] = [7, 5, 3, 2, 3, 1, 2, 1]
+    row["partition"], row["offset"], row["risk"] = 2, 41, 0.97119
+    row["last"] = a_reading()
+    row["recent"][0] = a_reading()
+    return row
+
+
+def a_reading(taken_at: int = TAKEN_AT, systolic: float = 176.5, **changes: Any) -> Any:
+    columns = {
+        "identity": 1,
+        "version": 0,
+        "taken_at": taken_at,
+        "systolic": systolic,
+        "diastolic": 88.0,
+        "mean": 117.5,
+        "flags": Flag.LATE,
+        "tags": Tag.HYPERTENSION_SYSTOLIC,
+        "severity": 3,
+    }
+    return tuple((columns | changes).values())
+
+
+async def test_a_patients_counters_are_shown_in_full(table, view):
+    a_patient(table)
+    assert len(COUNTERS) == 8
+    shown = view.get("p1")
+    assert (shown["patient_id"], shown["readings"], shown["anomalies"]) == ("p1", 7, 5)
+    assert shown["by_type"] == {"hypertension": 3, "hypotension": 2, "normal": 2}
+    assert shown["by_tag"] == {
+        "hypertension_systolic": 3,
+        "hypotension_systolic": 1,
+        "hypertension_diastolic": 2,
+        "hypotension_diastolic": 1,
+    }
+
+
+async def test_the_last_reading_is_shown_with_what_was_found_out_about_it(table, view):
+    a_patient(table)
+    last = view.get("p1")["last"]
+    assert last.pop("category") == "stage_2"
+    assert isinstance(last.pop("severity"), str)
+    assert last == {
+        "timestamp": "2026-01-29T21:32:51.619300Z",
+        "systolic_pressure": 176.5,
+        "diastolic_pressure": 88.0,
+        "mean_arterial_pressure": 117.5,
+        "anomaly_type": "hypertension",
+        "anomaly_details": ["hypertension_systolic"],
+        "ml_risk_score": 0.9712,
+        "flags": ["late"],
+        "kafka": {"partition": 2, "offset": 41},
+    }
+
+
+async def test_what_was_not_measured_is_null(table, view):
+    row = a_patient(table)
+    row["last"] = a_reading(systolic=np.nan, mean=np.nan, tags=0)
+    row["risk"] = np.nan
+    last = view.get("p1")["last"]
+    names = ("systolic_pressure", "mean_arterial_pressure", "ml_risk_score")
+    assert [last[name] for name in names] == [None, None, None]
+
+
+async def test_a_patient_with_aggregates_only_has_no_last_reading(table, view):
+    row = a_patient(table)
+    row["last"]["taken_at"] = LONG_AGO
+    row["recent"][0] = a_reading(tags=AGGREGATE)
+    shown = view.get("p1")
+    assert (shown["last"], shown["recent"]) == (None, [])
+
+
+async def test_recent_readings_come_oldest_first_whatever_their_order_of_arrival(table, view):
+    row = a_patient(table)
+    row["recent"][1] = a_reading(TAKEN_AT - 2 * SECOND, 120.0, tags=0)
+    row["recent"][2] = a_reading(TAKEN_AT - SECOND, np.nan)
+    at = TAKEN_AT // 1000
+    assert view.get("p1")["recent"] == [
+        (at - 2000, 120.0, 88.0, 0),
+        (at - 1000, None, 88.0, 1),
+        (at, 176.5, 88.0, 1),
+    ]
+
+
+async def test_a_patient_never_seen_is_none_and_makes_no_row(view):
+    assert view.get("nobody") is None
+    assert len(view) == 0
+
+
+@pytest.mark.parametrize(
+    ("search", "offset", "limit", "total", "ids"),
+    [
+        ("", 0, 10, 4, ["PAT-001", "PAT-002", "PAT-010", "zoe"]),
+        ("", 1, 2, 4, ["PAT-002", "PAT-010"]),
+        ("", 9, 2, 4, []),
+        ("pat-00", 0, 10, 2, ["PAT-001", "PAT-002"]),
+        ("ZOE", 0, 10, 1, ["zoe"]),
+        ("nobody", 0, 10, 0, []),
+    ],
+)
+async def test_a_page_is_cut_from_the_sorted_ids_that_a_search_finds(
+    table, view, search, offset, limit, total, ids
+):
+    for number, patient in enumerate(["PAT-010", "zoe", "PAT-001", "PAT-002"]):
+        a_patient(table, patient, partition=number % 2)
+    found, page = view.page(search=search, offset=offset, limit=limit)
+    assert (found, [patient["patient_id"] for patient in page]) == (total, ids)
+
+
+async def test_a_new_patient_is_on_the_next_page_and_one_that_moved_away_is_not(table, view):
+    a_patient(table, "p1", partition=0)
+    assert view.page(search="", offset=0, limit=9)[0] == 1
+    a_patient(table, "p0", partition=1)
+    _, page = view.page(search="", offset=0, limit=9)
+    assert [patient["patient_id"] for patient in page] == ["p0", "p1"]
+    del table.store.partitions[0]
+    _, page = view.page(search="", offset=0, limit=9)
+    assert [patient["patient_id"] for patient in page] == ["p0"]
+
+
+async def test_as_many_patients_as_moved_away_may_come_at_once(table, view):
+    a_patient(table, "old", partition=0)
+    assert view.page(search="", offset=0, limit=9)[0] == 1
+    del table.store.partitions[0]
+    a_patient(table, "new", partition=1)
+    _, page = view.page(search="", offset=0, limit=9)
+    assert [patient["patient_id"] for patient in page] == ["new"]
