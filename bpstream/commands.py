@@ -75,8 +75,22 @@ def worker(log_level: str) -> None:
 
 
 @cli.command()
-@click.option("--patients", default=5, show_default=True, help="Patients that are simulated.")
-@click.option("--interval", default=5.0, show_default=True, help="Seconds between two rounds.")
+@click.option(
+    "--patients",
+    default=5,
+    type=click.IntRange(0),
+    envvar="BPSTREAM_SIMULATE",
+    show_default=True,
+    help="Patients that are simulated.",
+)
+@click.option(
+    "--interval",
+    default=5.0,
+    type=click.FloatRange(0.001),
+    envvar="BPSTREAM_SIMULATE_INTERVAL",
+    show_default=True,
+    help="Seconds between two rounds.",
+)
 @click.option("--log-level", "-l", type=_LEVELS, default="warning", show_default=True)
 @_command
 def demo(patients: int, interval: float, log_level: str) -> None:
@@ -94,8 +108,8 @@ def demo(patients: int, interval: float, log_level: str) -> None:
         settings = _settings(
             broker=f"kafka://{broker.address}",
             partitions=PARTITIONS,
-            simulate=os.environ.get("BPSTREAM_SIMULATE", patients),
-            simulate_interval=os.environ.get("BPSTREAM_SIMULATE_INTERVAL", interval),
+            simulate=patients,
+            simulate_interval=interval,
         )
         note = _broker_note(settings)
         try:

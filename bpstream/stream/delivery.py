@@ -68,6 +68,13 @@ class ChunkConsumer(driver.Consumer):
     async def create_topic(self, topic: str, *args: Any, **kwargs: Any) -> None:
         """Do nothing: `topics.prepare` has made every topic before the app starts."""
 
+    def on_buffer_full(self, tp: TP) -> None:
+        """Do nothing: a full queue makes the fetcher wait as it is.
+
+        Faust would take the partition out of what is fetched, and sleep for a second once
+        nothing is left.
+        """
+
     async def subscribe(self, topics: Any) -> None:
         """Subscribe, and see which of the topics are delivered in chunks."""
         self._chunk_topics = frozenset(
