@@ -14,7 +14,7 @@ test: $(VENV)/dev ## Run every test, on a real Kafka and Elasticsearch where jav
 	@$(BIN)/python -m pytest
 
 check: $(VENV)/dev ## Lint, check the types and the import rules
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/test_imports.py

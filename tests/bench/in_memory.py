@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bpstream.fhir.parse import Parser
 from confluent_kafka import Consumer
 
 from bpstream.clinical import risk
+from bpstream.fhir.parse import Parser
 from bpstream.pipeline import Chunk, Origins, Partition, Pipeline
 from bpstream.resources import shipped
 from bpstream.settings import Settings
