@@ -121,7 +121,9 @@ def demo(patients: int, interval: float, log_level: str) -> None:
         try:
             _run_worker(settings, log_level, embedded_run=broker.run)
         finally:
-            note.unlink(missing_ok=True)
+            # Another demo in this folder, started since, has a note of its own here.
+            if note.is_file() and note.read_text().strip() == settings.broker:
+                note.unlink()
 
 
 def _say_where(settings: Settings) -> None:

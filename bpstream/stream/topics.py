@@ -6,17 +6,20 @@ number, so the companions take the input topic's count of partitions as it is fo
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from bpstream.errors import StartError
 from bpstream.settings import Settings
 
 log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 """Largest message: a transaction Bundle of a hospital fits."""
@@ -82,18 +85,19 @@ async def prepare(settings: Settings, *, embedded_run: str = "") -> Topics:
         {**client_settings(settings), "socket.connection.setup.timeout.ms": 5000},
         logger=logging.getLogger("bpstream.kafka"),
     )
-    await _wait_for_broker(admin, settings)
+    # Short, because a thread that waits cannot be interrupted.
+    await _insist(lambda: admin.list_topics(timeout=_FIRST_ANSWER_WITHIN), settings)
     if embedded_run:
         return Topics(partitions=settings.partitions, lineage=embedded_run)
-    return await asyncio.to_thread(_make_and_look, admin, settings)
+    return await _insist(lambda: _make_and_look(admin, settings), settings)
 
 
-async def _wait_for_broker(admin: AdminClient, settings: Settings) -> None:
+async def _insist(ask: Callable[[], Answer], settings: Settings) -> Answer:
+    """What the broker answers, asked until it does; StartError if it refuses us."""
     pause = _FIRST_PAUSE
     while True:
         try:
-            # Short, because a thread that waits cannot be interrupted.
-            await asyncio.to_thread(admin.list_topics, timeout=_FIRST_ANSWER_WITHIN)
+            return await asyncio.to_thread(ask)
         except KafkaException as exception:
             error = exception.args[0]
             if error.code() in _REFUSED:
@@ -108,8 +112,6 @@ async def _wait_for_broker(admin: AdminClient, settings: Settings) -> None:
             )
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-        else:
-            return
 
 
 def _make_and_look(admin: AdminClient, settings: Settings) -> Topics:
@@ -135,7 +137,7 @@ def _make_and_look(admin: AdminClient, settings: Settings) -> Topics:
             log.info("made the topic %s with %d partitions", name, partitions)
         except KafkaException as exception:
             # Another worker, started at the same moment, may have been first.
-            if exception.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            if not _is(exception, KafkaError.TOPIC_ALREADY_EXISTS):
                 raise StartError(
                     f"cannot make the topic {name}: {exception.args[0].str()}"
                 ) from None
@@ -153,12 +155,26 @@ def _make_and_look(admin: AdminClient, settings: Settings) -> Topics:
 
 def _counts(admin: AdminClient) -> dict[str, int]:
     topics = admin.list_topics(timeout=_ANSWER_WITHIN).topics
-    return {name: len(topic.partitions) for name, topic in topics.items()}
+    return {name: len(topic.partitions) for name, topic in topics.items() if not topic.error}
 
 
 def _lineage(admin: AdminClient, settings: Settings) -> str:
-    names = [settings.topic, settings.rekeyed_topic]
-    described = admin.describe_topics(TopicCollection(names))
-    ids = [str(described[name].result(timeout=30).topic_id) for name in names]
+    ids = [_topic_id(admin, name) for name in (settings.topic, settings.rekeyed_topic)]
     # Letters and digits only: the lineage is part of the archive's file names.
     return "".join("".join(c for c in each if c.isalnum())[:8] for each in ids)
+
+
+@retry(
+    # A topic that was made a moment ago is not known to every part of the broker.
+    retry=retry_if_exception(lambda error: _is(error, KafkaError.UNKNOWN_TOPIC_OR_PART)),
+    wait=wait_fixed(0.1),
+    stop=stop_after_delay(_ANSWER_WITHIN),
+    reraise=True,
+)
+def _topic_id(admin: AdminClient, name: str) -> str:
+    described = admin.describe_topics(TopicCollection([name]))
+    return str(described[name].result(timeout=30).topic_id)
+
+
+def _is(error: BaseException, code: int) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() == code

@@ -12,7 +12,7 @@ from tests.integration.oracle import Sent
 
 def messages(count: int, *, patients: int, seed: int) -> list[Message]:
     simulator = Simulator(patients=patients, seed=seed)
-    stream = simulator.stream(start=datetime(2026, 11, 20, tzinfo=UTC), interval=60)
+    stream = simulator.stream(start=datetime(2025, 6, 1, tzinfo=UTC), interval=60)
     drawn = [next(stream) for _ in range(count)]
     random.Random(seed).shuffle(drawn)
     return drawn

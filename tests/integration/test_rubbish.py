@@ -16,7 +16,7 @@ from tests.integration.workers import Worker, names, until, worker
 
 pytestmark = pytest.mark.services
 
-GOOD = Simulator(patients=1, seed=5).round(datetime(2026, 11, 20, tzinfo=UTC))[0].value
+GOOD = Simulator(patients=1, seed=5).round(datetime(2025, 6, 1, tzinfo=UTC))[0].value
 NOISE = b"\x00" + os.urandom(5_000_000)
 
 RUBBISH = {
@@ -28,7 +28,7 @@ RUBBISH = {
     "invalid UTF-8": (b'{"resourceType":"\xff\xfe"}', "invalid_json"),
     "NaN": (b"NaN", "invalid_json"),
     "nested 100,000 deep": (b"[" * 100_000, "too_deep"),
-    "a reading of the year 2099": (GOOD.replace(b"2026", b"2099"), "in_future"),
+    "a reading of the year 2099": (GOOD.replace(b"2025", b"2099"), "in_future"),
     "a pressure of 0": (GOOD.replace(b'"value":', b'"value":0, "was":'), "out_of_range"),
 }
 

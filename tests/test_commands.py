@@ -1,0 +1,219 @@
+"""The commands: what they say, what they do, and how they end."""
+
+import json
+from dataclasses import fields
+
+import pytest
+from click.testing import CliRunner, Result
+from elasticsearch import Elasticsearch
+from kafka.partitioner.default import DefaultPartitioner
+
+import bpstream
+from bpstream import commands
+from bpstream.clinical import risk
+from bpstream.commands import cli
+from bpstream.settings import Settings
+from tests.stream.brokers import everything_on, make_topic
+
+COMMANDS = sorted(cli.commands)
+SECRETS = [each for each in fields(Settings) if each.metadata.get("secret")]
+
+
+def run(*arguments: str, **environ: str) -> Result:
+    """`bpstream ARGUMENTS`, in a folder and an environment with nothing else of ours."""
+    runner = CliRunner()
+    with runner.isolated_filesystem():
+        return runner.invoke(cli, arguments, env=environ, prog_name="bpstream")
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for each in fields(Settings):
+        monkeypatch.delenv(f"BPSTREAM_{each.name.upper()}", raising=False)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_every_command_tells_what_it_is_for(command, option):
+    done = run(command, option)
+    assert done.exit_code == 0
+    usage, _, text = done.output.partition("\n\n")
+    assert usage.startswith(f"Usage: bpstream {command}")
+    assert len(text.split("\n\n")[0]) > 20
+
+
+def test_the_commands_are_listed_with_a_line_each():
+    done = run("--help")
+    assert done.exit_code == 0
+    for command in COMMANDS:
+        (line,) = (each for each in done.output.splitlines() if each.startswith(f"  {command} "))
+        assert len(line.split()) > 3
+
+
+def test_the_version_is_the_packages():
+    assert run("--version").output == f"bpstream, version {bpstream.__version__}\n"
+
+
+# Settings.
+
+
+def test_config_prints_every_setting_with_its_value_and_a_default_that_was_changed():
+    done = run("config", BPSTREAM_TOPIC="observations", BPSTREAM_INDEX="bp-anomalies")
+    lines = {line.split()[0]: line.split()[1:] for line in done.output.splitlines()}
+    assert list(lines) == [f"BPSTREAM_{each.name.upper()}" for each in fields(Settings)]
+    assert lines["BPSTREAM_TOPIC"] == ["observations", "(default:", "blood_pressure_fhir)"]
+    assert lines["BPSTREAM_INDEX"] == ["bp-anomalies"]
+    assert lines["BPSTREAM_MAX_SKEW"] == ["600.0"]
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=lambda each: each.name)
+def test_config_hides_a_secret(secret):
+    name = f"BPSTREAM_{secret.name.upper()}"
+    done = run("config", **{name: "s3cret"})
+    assert done.exit_code == 0
+    assert "s3cret" not in done.output
+    assert "(set)" in next(line for line in done.output.splitlines() if line.startswith(name))
+
+
+def test_there_are_secrets_to_hide():
+    names = {each.name for each in SECRETS}
+    assert {"web_token", "broker_password", "elasticsearch_password"} <= names
+
+
+@pytest.mark.parametrize("command", ["config", "worker", "demo", "simulate", "provision"])
+def test_a_setting_that_is_none_ends_every_command_with_the_status_of_wrong_usage(command):
+    done = run(command, BPSTREAM_TOPIK="x")
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1] == (
+        "bpstream: BPSTREAM_TOPIK is not a setting; did you mean BPSTREAM_TOPIC?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["no-such-command"], "No such command 'no-such-command'"),
+        (["simulate", "--count", "0"], "0 is not in the range x>=1"),
+        (["simulate", "--patients", "0"], "0 is not in the range x>=1"),
+        (["simulate", "--rate", "0"], "0 is not in the range x>0"),
+        (["demo", "--patients", "-1"], "-1 is not in the range x>=0"),
+        (["demo", "--interval", "0"], "0.0 is not in the range x>=0.001"),
+        (["worker", "--log-level", "loud"], "'loud' is not one of"),
+        (["provision", "now"], "Got unexpected extra argument (now)"),
+    ],
+)
+def test_wrong_usage_has_the_status_2_and_is_told(arguments, told):
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert told in done.stderr
+
+
+# What they do.
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "simulated"),
+    [
+        ([], {}, (5, 5.0)),
+        (["--patients", "9", "--interval", "0.5"], {}, (9, 0.5)),
+        ([], {"BPSTREAM_SIMULATE": "0", "BPSTREAM_SIMULATE_INTERVAL": "2"}, (0, 2.0)),
+        (["--patients", "9"], {"BPSTREAM_SIMULATE": "3"}, (9, 5.0)),
+    ],
+)
+def test_a_demos_options_outrank_the_environment(monkeypatch, options, environ, simulated):
+    ran: list[Settings] = []
+    monkeypatch.setattr(commands, "_run_worker", lambda settings, *_, **__: ran.append(settings))
+    done = run("demo", *options, **environ)
+    assert done.exit_code == 0, done.output
+    (settings,) = ran
+    assert (settings.simulate, settings.simulate_interval) == simulated
+    assert f"{simulated[0]} simulated, every {simulated[1]:g} s" in done.output
+
+
+@pytest.mark.services
+def test_simulate_sends_as_many_readings_as_asked_each_under_its_patient(kafka, unique_name):
+    topic = make_topic(kafka, unique_name("fhir"))
+    environ = {"BPSTREAM_BROKER": f"kafka://{kafka}", "BPSTREAM_TOPIC": topic}
+    options = ("--count", "53", "--patients", "7", "--rate", "10000")
+    done = run("simulate", *options, "--seed", "11", **environ)
+    assert done.exit_code == 0, done.output
+    assert done.output == f"readings\nsent 53 readings of 7 patients to {topic}\n"
+    found = everything_on(kafka, topic)
+    assert len(found) == 53
+    for message in found:
+        subject = json.loads(message.value())["subject"]["reference"]
+        assert subject == f"Patient/{message.key().decode()}"
+        every = [0, 1, 2, 3]
+        assert message.partition() == DefaultPartitioner()(message.key(), every, every)
+
+    # The same seed draws the same; the times are of today.
+    again = make_topic(kafka, unique_name("fhir"))
+    run("simulate", *options, "--seed", "11", **(environ | {"BPSTREAM_TOPIC": again}))
+    assert [drawn(message) for message in everything_on(kafka, again)] == [
+        drawn(message) for message in found
+    ]
+
+
+def drawn(message: object) -> dict[str, object]:
+    observation = json.loads(message.value())
+    del observation["effectiveDateTime"]
+    return observation
+
+
+def test_simulate_names_the_broker_that_does_not_answer(monkeypatch):
+    monkeypatch.setattr("bpstream.stream.feed._ANSWER_WITHIN", 0.3)
+    done = run("simulate", "--count", "1", BPSTREAM_BROKER="kafka://127.0.0.1:9")
+    assert done.exit_code == 1
+    assert done.stderr.startswith(
+        "bpstream: Kafka does not answer at 127.0.0.1:9 (BPSTREAM_BROKER)"
+    )
+
+
+def test_a_command_finds_the_broker_of_a_running_demo(monkeypatch, tmp_path):
+    monkeypatch.setattr("bpstream.stream.feed._ANSWER_WITHIN", 0.3)
+    (tmp_path / "broker").write_text("kafka://127.0.0.1:7\n")
+    done = run("simulate", "--count", "1", BPSTREAM_DATA_DIR=str(tmp_path))
+    assert "Kafka does not answer at 127.0.0.1:7" in done.stderr
+    # What is said counts more than what is found.
+    environ = {"BPSTREAM_DATA_DIR": str(tmp_path), "BPSTREAM_BROKER": "kafka://127.0.0.1:9"}
+    done = run("simulate", "--count", "1", **environ)
+    assert "Kafka does not answer at 127.0.0.1:9" in done.stderr
+
+
+def test_train_writes_a_model_that_can_be_served_and_prints_how_it_does(tmp_path):
+    done = run("train", "--into", str(tmp_path / "model"))
+    assert done.exit_code == 0, done.output
+    assert "precision" in done.output
+    assert "recall" in done.output
+    assert done.output.endswith(f"written to {tmp_path / 'model'}\n")
+    assert risk.load(tmp_path / "model").name == "bp_logreg"
+
+
+@pytest.mark.services
+def test_provision_installs_the_template_and_doing_it_again_changes_nothing(
+    elasticsearch, unique_name
+):
+    name = unique_name("bp")
+    environ = {"BPSTREAM_ELASTICSEARCH_URL": elasticsearch, "BPSTREAM_INDEX": name}
+    with Elasticsearch(elasticsearch) as client:
+        found = []
+        for _ in range(2):
+            done = run("provision", **environ)
+            assert done.exit_code == 0, done.output
+            assert done.output == f"the index template {name} is installed\n"
+            found.append(client.indices.get_index_template(name=name).body)
+    assert found[0] == found[1]
+    (template,) = found[0]["index_templates"]
+    assert template["index_template"]["index_patterns"] == [f"{name}-*"]
+
+
+def test_provision_without_an_elasticsearch_is_wrong_usage():
+    done = run("provision")
+    assert done.exit_code == 2
+    assert "BPSTREAM_ELASTICSEARCH_URL is not set" in done.stderr
+
+
+def test_provision_says_that_elasticsearch_is_away():
+    done = run("provision", BPSTREAM_ELASTICSEARCH_URL="http://127.0.0.1:9")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("bpstream: http://127.0.0.1:9 cannot be reached")
