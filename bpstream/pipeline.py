@@ -7,59 +7,27 @@ A chunk is read once and applied in steps: a step changes no more patients than 
 the checkpoint, into one record batch of the changelog.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bpstream.checkpoint import WHOLE_MESSAGE, Applied, Checkpoint
+from bpstream import memory, progress
+from bpstream.checkpoint import Checkpoint
+from bpstream.chunk import Chunk
 from bpstream.clinical import categories, rules
 from bpstream.clinical.risk import RiskModel
 from bpstream.document import Entry
 from bpstream.encoding import Judged, encode
 from bpstream.fhir.parse import Parser
-from bpstream.patients import AGGREGATE, RECENT, ROW, Patients
+from bpstream.patients import ROW, Patients
 from bpstream.reading import Flag, Ignored, Kind, Origin, Parsed, Readings, Rejected, Retraction
-
-LATE_AFTER = 15 * 60 * 1_000_000
-"""A reading that arrives so many µs after it was taken is late, whatever came before it."""
 
 STEP_BYTES = 900_000
 """Most bytes of changelog in one step: below the 1 MB that a broker takes as it comes."""
 
 _RECORD_OVERHEAD = 64
-
-
-class Origins(NamedTuple):
-    """Where each message of a chunk stood when it first came; columns of shape ``(n,)``."""
-
-    partition: NDArray[np.int32]
-    offset: NDArray[np.int64]
-    entry: NDArray[np.int64]
-    """The entry that a re-keyed message was; 0 for a message that came as it is."""
-
-
-@dataclass(slots=True)
-class Chunk:
-    """Messages of one partition of one topic, in the order of their offsets."""
-
-    topic: str
-    offset: NDArray[np.int64]
-    values: Sequence[bytes | None]
-    keys: Sequence[bytes | None]
-    arrived_at: NDArray[np.int64]
-    """When each message reached Kafka first, µs since 1970 UTC, shape ``(n,)``."""
-    origins: Origins
-    rekeyed: bool = False
-    """The messages came through the re-keyed topic: they are at home."""
-    paths: Sequence[str] = ()
-    """For re-keyed messages: where in the original message each stood."""
-
-    def __len__(self) -> int:
-        return len(self.values)
 
 
 @dataclass(slots=True)
@@ -124,15 +92,15 @@ class Pipeline:
 
     def read(self, chunk: Chunk, partition: Partition) -> Batch:
         """Parse what was not applied before, and tell which patients are at home here."""
-        fresh = _not_applied(chunk, partition.checkpoint)
+        fresh = progress.not_applied(chunk, partition.checkpoint)
         skipped = len(chunk) - len(fresh)
         if skipped:
-            chunk = _take(chunk, fresh)
+            chunk = chunk.take(fresh)
         parsed = self.parser.parse(chunk.values, chunk.arrived_at)
         readings, away = parsed.readings, parsed.readings.take(np.zeros(0, np.intp))
         if not chunk.rekeyed:
             readings, away = self._split_by_home(parsed, partition)
-        readings, split = _not_applied_entries(readings, chunk, partition.checkpoint)
+        readings, split = progress.without_applied_entries(readings, chunk, partition.checkpoint)
         return Batch(
             chunk=chunk,
             at_home=readings,
@@ -196,14 +164,14 @@ class Pipeline:
         # the state may no longer know it.
         end = None if last else readings.origin[-1]
         rows = patients.positions(readings.patient_id)
-        identity = _identities(readings.document_id)
-        new = _not_seen(patients.rows, rows, identity, readings.version)
+        identity = memory.identities(readings.document_id)
+        new = memory.not_seen(patients.rows, rows, identity, readings.version)
         repeated = len(readings) - len(new)
         if repeated:
             readings, rows, identity = readings.take(new), rows[new], identity[new]
         message = np.fromiter((at.message for at in readings.origin), np.intp, len(readings))
         origins = chunk.origins
-        readings.flags |= _late(readings, rows, patients.rows, chunk.arrived_at[message])
+        readings.flags |= memory.late(readings, rows, patients.rows, chunk.arrived_at[message])
 
         judged = self._judge(readings)
         entries = encode(
@@ -216,12 +184,12 @@ class Pipeline:
             now=now,
         )
         anomalous = judged.tags > 0
-        changed = _remember(patients.rows, rows, identity, readings, judged)
+        changed = memory.remember(patients.rows, rows, identity, readings, judged)
         if len(message):
             patients.rows["epoch"][changed] = partition.checkpoint.epoch
             patients.rows["partition"][rows] = origins.partition[message]
             patients.rows["offset"][rows] = origins.offset[message]
-        _advance(partition.checkpoint, chunk, end)
+        progress.advance(partition.checkpoint, chunk, end)
         return Step(
             to_archive=_where(entries, ~anomalous, everything=self.archive_all),
             to_index=_where(
@@ -266,178 +234,6 @@ class Pipeline:
             pulse=categories.pulse_pressure(systolic, diastolic),
             risk=risk,
         )
-
-
-def _not_applied(chunk: Chunk, checkpoint: Checkpoint) -> NDArray[np.intp]:
-    """Positions of the messages that no checkpoint counts as wholly applied."""
-    applied = checkpoint.applied.get(chunk.topic, Applied())
-    fresh = chunk.offset > applied.offset
-    if applied.entry != WHOLE_MESSAGE:
-        fresh |= chunk.offset == applied.offset
-    if chunk.rekeyed:
-        # The same reading may have been sent home twice, by a worker that crashed between
-        # sending and committing: its original coordinates tell.
-        home = dict(checkpoint.rekeyed)
-        for position, (partition, offset, entry) in enumerate(_stood(chunk.origins)):
-            if (offset, entry) <= home.get(partition, Applied()):
-                fresh[position] = False
-            elif fresh[position]:
-                home[partition] = Applied(offset, entry)
-    return np.flatnonzero(fresh)
-
-
-def _stood(origins: Origins) -> Iterator[tuple[int, int, int]]:
-    """Partition, offset and entry of each message, as it first came."""
-    return zip(*(column.tolist() for column in origins), strict=True)
-
-
-def _take(chunk: Chunk, at: NDArray[np.intp]) -> Chunk:
-    positions = at.tolist()
-    return Chunk(
-        topic=chunk.topic,
-        offset=chunk.offset[at],
-        values=[chunk.values[i] for i in positions],
-        keys=[chunk.keys[i] for i in positions],
-        arrived_at=chunk.arrived_at[at],
-        origins=Origins(
-            chunk.origins.partition[at], chunk.origins.offset[at], chunk.origins.entry[at]
-        ),
-        rekeyed=chunk.rekeyed,
-        paths=[chunk.paths[i] for i in positions] if chunk.paths else (),
-    )
-
-
-def _not_applied_entries(
-    readings: Readings, chunk: Chunk, checkpoint: Checkpoint
-) -> tuple[Readings, int]:
-    """Without the first entries of a message whose step was applied and the next was not."""
-    applied = checkpoint.applied.get(chunk.topic, Applied())
-    if applied.entry == WHOLE_MESSAGE or not len(chunk) or chunk.offset[0] != applied.offset:
-        return readings, 0
-    fresh = [
-        position
-        for position, at in enumerate(readings.origin)
-        if at.message > 0 or at.entry > applied.entry
-    ]
-    return readings.take(np.array(fresh, np.intp)), len(readings) - len(fresh)
-
-
-def _advance(checkpoint: Checkpoint, chunk: Chunk, end: Origin | None) -> None:
-    """Move the checkpoint to the input at `end`; None: to the end of the chunk."""
-    if not len(chunk):
-        return
-    upto, entry = (len(chunk), WHOLE_MESSAGE) if end is None else (end.message + 1, end.entry)
-    checkpoint.applied[chunk.topic] = Applied(int(chunk.offset[upto - 1]), entry)
-    if chunk.rekeyed:
-        for partition, offset, entry in islice(_stood(chunk.origins), upto):
-            checkpoint.rekeyed[partition] = Applied(offset, entry)
-
-
-def _identities(document_ids: Sequence[str]) -> NDArray[np.uint64]:
-    """The first 64 bits of each document id (32 hexadecimal digits), shape ``(n,)``."""
-    return np.frombuffer(bytes.fromhex("".join(document_ids)), ">u8")[::2].astype(np.uint64)
-
-
-def _not_seen(
-    state: NDArray[np.void],
-    rows: NDArray[np.intp],
-    identity: NDArray[np.uint64],
-    version: NDArray[np.int64],
-) -> NDArray[np.intp]:
-    """Positions of the readings that are neither in the state nor earlier in the step."""
-    recent = state["recent"]
-    seen, slot = np.nonzero(recent["identity"][rows] == identity[:, None])
-    new = np.ones(len(rows), np.bool_)
-    new[seen[recent["version"][rows[seen], slot] >= version[seen]]] = False
-    if len(np.unique(identity)) < len(identity):
-        newest: dict[int, int] = {}
-        for position, (key, number) in enumerate(
-            zip(identity.tolist(), version.tolist(), strict=True)
-        ):
-            if newest.get(key, number - 1) >= number:
-                new[position] = False
-            else:
-                newest[key] = number
-    return np.flatnonzero(new)
-
-
-def _late(
-    readings: Readings,
-    rows: NDArray[np.intp],
-    state: NDArray[np.void],
-    arrived_at: NDArray[np.int64],
-) -> NDArray[np.uint32]:
-    """The flag LATE where a reading is older than the patient's newest, or came too late."""
-    taken_at = readings.taken_at
-    late = arrived_at - taken_at > LATE_AFTER
-    late |= taken_at < state["last"]["taken_at"][rows]
-    if len(rows) and not (np.diff(taken_at) >= 0).all():
-        order = np.argsort(rows, kind="stable")
-        # Ranks are small, so that a patient's own maximum can be told from the one before.
-        rank = np.argsort(np.argsort(taken_at, kind="stable"), kind="stable")
-        rank[readings.kind != Kind.READING] = -1  # an aggregate is never the newest
-        patient = rows[order]
-        base = np.cumsum(np.r_[0, patient[1:] != patient[:-1]]) * len(rows)
-        before = np.maximum.accumulate(base + rank[order])[:-1]
-        by_time = np.sort(taken_at)
-        newest = by_time[np.maximum(before - base[1:], 0)]
-        same = before >= base[1:]
-        late[order[1:]] |= same & (taken_at[order[1:]] < newest)
-    return np.where(late, np.uint32(Flag.LATE), np.uint32(0))
-
-
-def _remember(
-    state: NDArray[np.void],
-    rows: NDArray[np.intp],
-    identity: NDArray[np.uint64],
-    readings: Readings,
-    judged: Judged,
-) -> NDArray[np.intp]:
-    """Count the readings and keep the last ones; returns the positions of changed rows."""
-    n = len(rows)
-    if not n:
-        return rows
-    order = np.argsort(rows, kind="stable")
-    patient = rows[order]
-    first = np.flatnonzero(np.r_[True, patient[1:] != patient[:-1]])
-    changed = patient[first]
-    count = np.diff(np.r_[first, n])
-    nth = np.arange(n) - np.repeat(first, count)
-
-    spot = readings.kind == Kind.READING
-    tags = judged.tags[order]
-    hyper = tags & (rules.Tag.HYPERTENSION_SYSTOLIC | rules.Tag.HYPERTENSION_DIASTOLIC) > 0
-    counted = np.empty((n, 8), np.uint32)
-    counted[:, 0] = spot[order]
-    counted[:, 1] = tags > 0
-    counted[:, 2] = hyper
-    counted[:, 3] = (tags > 0) & ~hyper
-    for column in range(4):
-        counted[:, 4 + column] = (tags >> column) & 1
-    state["counters"][changed] += np.add.reduceat(counted, first, axis=0)
-
-    kept = np.empty(n, state.dtype["recent"].base)
-    kept["identity"] = identity
-    kept["version"] = readings.version
-    kept["taken_at"] = readings.taken_at
-    kept["systolic"] = readings.systolic
-    kept["diastolic"] = readings.diastolic
-    kept["mean"] = judged.mean
-    kept["flags"] = readings.flags
-    kept["tags"] = judged.tags | np.where(spot, 0, AGGREGATE).astype(np.uint8)
-    kept["severity"] = judged.severity
-    kept = kept[order]
-    # Of more than RECENT readings the last ones win: they are assigned last.
-    slot = (state["next"][patient].astype(np.intp) + nth) % RECENT
-    state["recent"][patient, slot] = kept
-    state["next"][changed] = (state["next"][changed] + count) % RECENT
-
-    on_time = np.flatnonzero(spot[order] & (kept["taken_at"] >= state["last"]["taken_at"][patient]))
-    # By time, so that of several the newest is assigned last.
-    on_time = on_time[np.argsort(kept["taken_at"][on_time], kind="stable")]
-    state["last"][patient[on_time]] = kept[on_time]
-    state["risk"][patient[on_time]] = judged.risk[order][on_time]
-    return changed
 
 
 def _where(entries: list[Entry], mask: NDArray[np.bool_], *, everything: bool) -> list[Entry]:

@@ -12,14 +12,15 @@ import bpstream
 
 PACKAGE = Path(bpstream.__file__).parent
 
-PURE = {"errors", "reading", "document", "checkpoint", "patients", "fhir", "clinical"}
-
 # What each part may import of the others; everything may import `errors`.
 MAY_IMPORT = {
     "errors": set(),
     "reading": set(),
     "document": set(),
     "checkpoint": set(),
+    "chunk": set(),
+    "progress": {"checkpoint", "chunk", "reading"},
+    "memory": {"clinical", "encoding", "patients", "reading"},
     "patients": set(),
     "settings": set(),
     "resources": set(),
@@ -28,17 +29,21 @@ MAY_IMPORT = {
     "encoding": {"clinical", "document", "reading"},
     "pipeline": {
         "checkpoint",
+        "chunk",
         "clinical",
         "document",
         "encoding",
         "fhir",
+        "memory",
         "patients",
+        "progress",
         "reading",
     },
     "simulator": {"fhir", "reading"},
     "sinks": {"document"},
     "stream": {
         "checkpoint",
+        "chunk",
         "clinical",
         "document",
         "fhir",
@@ -57,7 +62,6 @@ MAY_IMPORT = {
     "__init__": {"stream"},
 }
 
-FAUST = {"faust", "mode", "aiokafka"}
 ONLY_IN = {
     "faust": {"stream", "web", "commands"},
     "mode": {"stream", "web", "commands"},

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from bpstream.pipeline import Chunk
+from bpstream.chunk import Chunk
 from bpstream.reading import Origin
 from bpstream.stream.publish import Publisher, Record, TooLarge
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bpstream.pipeline import Batch, Chunk, Origins
+from bpstream.chunk import Chunk, Origins
+from bpstream.pipeline import Batch
 from bpstream.stream.publish import Record
 
 _ORIGIN = "origin"

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from confluent_kafka import Consumer
 
+from bpstream.chunk import Chunk, Origins
 from bpstream.clinical import risk
 from bpstream.fhir.parse import Parser
-from bpstream.pipeline import Chunk, Origins, Partition, Pipeline
+from bpstream.pipeline import Partition, Pipeline
 from bpstream.resources import shipped
 from bpstream.settings import Settings
 from bpstream.stream.publish import partition_of

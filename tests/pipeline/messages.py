@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bpstream.chunk import Chunk, Origins
 from bpstream.clinical.risk import LogisticRegression
 from bpstream.fhir import identity
 from bpstream.fhir.parse import Parser
-from bpstream.pipeline import Chunk, Origins, Pipeline
+from bpstream.pipeline import Pipeline
 
 TOPIC, REKEYED = "blood_pressure_fhir", "blood_pressure_rekeyed"
 NOON = datetime(2026, 1, 29, 12, tzinfo=UTC)

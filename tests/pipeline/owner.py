@@ -8,9 +8,10 @@ import pytest
 
 from bpstream import pipeline as pipelines
 from bpstream.checkpoint import Checkpoint
+from bpstream.chunk import Chunk
 from bpstream.document import Document, Entry
 from bpstream.patients import ROW
-from bpstream.pipeline import Batch, Chunk, Partition, Pipeline, Step
+from bpstream.pipeline import Batch, Partition, Pipeline, Step
 from tests.pipeline.messages import a_pipeline, at
 
 NOW = at(60)

@@ -20,8 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner.default import DefaultPartitioner
 
+from bpstream.chunk import Chunk, Origins
 from bpstream.errors import StartError
-from bpstream.pipeline import Chunk, Origins
 from bpstream.reading import Origin
 from bpstream.stream.dead_letters import DeadLetter, DeadLetters
 from bpstream.stream.health import Health

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpstream.pipeline import Batch, Chunk
+from bpstream.chunk import Chunk
+from bpstream.pipeline import Batch
 from bpstream.reading import Details, Origin, Reading, Readings
 from bpstream.stream.rekey import chunk_of, homeward, rekeyed_chunk_of
 from tests.stream.helpers import EPOCH_OF_TESTS, fetched

@@ -1,0 +1,125 @@
+"""Memory: what a step of readings does to the rows of its patients.
+
+`state` is a view of all rows (`patients.ROW`), `rows` the position of each reading's patient
+in it, shape ``(n,)``.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpstream.clinical import rules
+from bpstream.encoding import Judged
+from bpstream.patients import AGGREGATE, COUNTERS, RECENT
+from bpstream.reading import Flag, Kind, Readings
+
+LATE_AFTER = 15 * 60 * 1_000_000
+"""A reading that arrives so many µs after it was taken is late, whatever came before it."""
+
+
+def identities(document_ids: Sequence[str]) -> NDArray[np.uint64]:
+    """The first 64 bits of each document id (32 hexadecimal digits), shape ``(n,)``."""
+    return np.frombuffer(bytes.fromhex("".join(document_ids)), ">u8")[::2].astype(np.uint64)
+
+
+def not_seen(
+    state: NDArray[np.void],
+    rows: NDArray[np.intp],
+    identity: NDArray[np.uint64],
+    version: NDArray[np.int64],
+) -> NDArray[np.intp]:
+    """Positions of the readings that are neither in the state nor earlier in the step."""
+    recent = state["recent"]
+    seen, slot = np.nonzero(recent["identity"][rows] == identity[:, None])
+    new = np.ones(len(rows), np.bool_)
+    new[seen[recent["version"][rows[seen], slot] >= version[seen]]] = False
+    if len(np.unique(identity)) < len(identity):
+        newest: dict[int, int] = {}
+        for position, (key, number) in enumerate(
+            zip(identity.tolist(), version.tolist(), strict=True)
+        ):
+            if newest.get(key, number - 1) >= number:
+                new[position] = False
+            else:
+                newest[key] = number
+    return np.flatnonzero(new)
+
+
+def late(
+    readings: Readings,
+    rows: NDArray[np.intp],
+    state: NDArray[np.void],
+    arrived_at: NDArray[np.int64],
+) -> NDArray[np.uint32]:
+    """The flag LATE where a reading is older than the patient's newest, or came too late."""
+    taken_at = readings.taken_at
+    late = arrived_at - taken_at > LATE_AFTER
+    late |= taken_at < state["last"]["taken_at"][rows]
+    if len(rows) and not (np.diff(taken_at) >= 0).all():
+        order = np.argsort(rows, kind="stable")
+        # Ranks are small, so that a patient's own maximum can be told from the one before.
+        rank = np.argsort(np.argsort(taken_at, kind="stable"), kind="stable")
+        rank[readings.kind != Kind.READING] = -1  # an aggregate is never the newest
+        patient = rows[order]
+        base = np.cumsum(np.r_[0, patient[1:] != patient[:-1]]) * len(rows)
+        before = np.maximum.accumulate(base + rank[order])[:-1]
+        by_time = np.sort(taken_at)
+        newest = by_time[np.maximum(before - base[1:], 0)]
+        same = before >= base[1:]
+        late[order[1:]] |= same & (taken_at[order[1:]] < newest)
+    return np.where(late, np.uint32(Flag.LATE), np.uint32(0))
+
+
+def remember(
+    state: NDArray[np.void],
+    rows: NDArray[np.intp],
+    identity: NDArray[np.uint64],
+    readings: Readings,
+    judged: Judged,
+) -> NDArray[np.intp]:
+    """Count the readings and keep the last ones; returns the positions of changed rows."""
+    n = len(rows)
+    if not n:
+        return rows
+    order = np.argsort(rows, kind="stable")
+    patient = rows[order]
+    first = np.flatnonzero(np.r_[True, patient[1:] != patient[:-1]])
+    changed = patient[first]
+    count = np.diff(np.r_[first, n])
+    nth = np.arange(n) - np.repeat(first, count)
+
+    spot = readings.kind == Kind.READING
+    tags = judged.tags[order]
+    hyper = tags & (rules.Tag.HYPERTENSION_SYSTOLIC | rules.Tag.HYPERTENSION_DIASTOLIC) > 0
+    counted = np.empty((n, len(COUNTERS)), np.uint32)
+    counted[:, 0] = spot[order]
+    counted[:, 1] = tags > 0
+    counted[:, 2] = hyper
+    counted[:, 3] = (tags > 0) & ~hyper
+    for column in range(4):
+        counted[:, 4 + column] = (tags >> column) & 1
+    state["counters"][changed] += np.add.reduceat(counted, first, axis=0)
+
+    kept = np.empty(n, state.dtype["recent"].base)
+    kept["identity"] = identity
+    kept["version"] = readings.version
+    kept["taken_at"] = readings.taken_at
+    kept["systolic"] = readings.systolic
+    kept["diastolic"] = readings.diastolic
+    kept["mean"] = judged.mean
+    kept["flags"] = readings.flags
+    kept["tags"] = judged.tags | np.where(spot, 0, AGGREGATE).astype(np.uint8)
+    kept["severity"] = judged.severity
+    kept = kept[order]
+    # Of more than RECENT readings the last ones win: they are assigned last.
+    slot = (state["next"][patient].astype(np.intp) + nth) % RECENT
+    state["recent"][patient, slot] = kept
+    state["next"][changed] = (state["next"][changed] + count) % RECENT
+
+    on_time = np.flatnonzero(spot[order] & (kept["taken_at"] >= state["last"]["taken_at"][patient]))
+    # By time, so that of several the newest is assigned last.
+    on_time = on_time[np.argsort(kept["taken_at"][on_time], kind="stable")]
+    state["last"][patient[on_time]] = kept[on_time]
+    state["risk"][patient[on_time]] = judged.risk[order][on_time]
+    return changed

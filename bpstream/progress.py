@@ -1,0 +1,54 @@
+"""Progress: what of a chunk was applied before, and how a checkpoint moves on."""
+
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpstream.checkpoint import WHOLE_MESSAGE, Applied, Checkpoint
+from bpstream.chunk import Chunk
+from bpstream.reading import Origin, Readings
+
+
+def not_applied(chunk: Chunk, checkpoint: Checkpoint) -> NDArray[np.intp]:
+    """Positions of the messages that no checkpoint counts as wholly applied."""
+    applied = checkpoint.applied.get(chunk.topic, Applied())
+    fresh = chunk.offset > applied.offset
+    if applied.entry != WHOLE_MESSAGE:
+        fresh |= chunk.offset == applied.offset
+    if chunk.rekeyed:
+        # The same reading may have been sent home twice, by a worker that crashed between
+        # sending and committing: its original coordinates tell.
+        home = dict(checkpoint.rekeyed)
+        for position, (partition, offset, entry) in enumerate(chunk.origins.each()):
+            if (offset, entry) <= home.get(partition, Applied()):
+                fresh[position] = False
+            elif fresh[position]:
+                home[partition] = Applied(offset, entry)
+    return np.flatnonzero(fresh)
+
+
+def without_applied_entries(
+    readings: Readings, chunk: Chunk, checkpoint: Checkpoint
+) -> tuple[Readings, int]:
+    """Without the first entries of a message whose step was applied and the next was not."""
+    applied = checkpoint.applied.get(chunk.topic, Applied())
+    if applied.entry == WHOLE_MESSAGE or not len(chunk) or chunk.offset[0] != applied.offset:
+        return readings, 0
+    fresh = [
+        position
+        for position, at in enumerate(readings.origin)
+        if at.message > 0 or at.entry > applied.entry
+    ]
+    return readings.take(np.array(fresh, np.intp)), len(readings) - len(fresh)
+
+
+def advance(checkpoint: Checkpoint, chunk: Chunk, end: Origin | None) -> None:
+    """Move the checkpoint to the input at `end`; None: to the end of the chunk."""
+    if not len(chunk):
+        return
+    upto, entry = (len(chunk), WHOLE_MESSAGE) if end is None else (end.message + 1, end.entry)
+    checkpoint.applied[chunk.topic] = Applied(int(chunk.offset[upto - 1]), entry)
+    if chunk.rekeyed:
+        for partition, offset, entry in islice(chunk.origins.each(), upto):
+            checkpoint.rekeyed[partition] = Applied(offset, entry)
