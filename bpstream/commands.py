@@ -213,6 +213,11 @@ def train(into: Path) -> None:
 
         report = fit(into, progress=show)
     click.echo(report.classification)
+    click.echo(
+        f"recall: hypertension alone {report.recall_hypertension:.3f}, "
+        f"hypotension alone {report.recall_hypotension:.3f}\n"
+        f"AUROC {report.auroc:.3f}, Brier score {report.brier:.3f}"
+    )
     click.echo(f"written to {into}")
 
 
