@@ -67,7 +67,8 @@ class Lanes:
     async def _run(self, number: int, queue: "asyncio.Queue[Any]") -> None:
         while True:
             event = await queue.get()
-            await self._open.wait()
+            while not self._open.is_set():  # It may be closed again before we are woken.
+                await self._open.wait()
             self._busy.add(number)
             self._idle.clear()
             try:
