@@ -22,7 +22,7 @@ from bpstream.document import Entry
 from bpstream.encoding import Judged, encode
 from bpstream.fhir.parse import Parser
 from bpstream.patients import ROW, Patients
-from bpstream.reading import Flag, Ignored, Kind, Origin, Parsed, Readings, Rejected, Retraction
+from bpstream.reading import Flag, Ignored, Kind, Origin, Readings, Rejected, Retraction
 
 STEP_BYTES = 900_000
 """Most bytes of changelog in one step: below the 1 MB that a broker takes as it comes."""
@@ -97,9 +97,7 @@ class Pipeline:
         if skipped:
             chunk = chunk.take(fresh)
         parsed = self.parser.parse(chunk.values, chunk.arrived_at)
-        readings, away = parsed.readings, parsed.readings.take(np.zeros(0, np.intp))
-        if not chunk.rekeyed:
-            readings, away = self._split_by_home(parsed, partition)
+        readings, away = self._split_by_home(chunk, parsed.readings, partition)
         readings, split = progress.without_applied_entries(readings, chunk, partition.checkpoint)
         return Batch(
             chunk=chunk,
@@ -127,17 +125,18 @@ class Pipeline:
                 return
             start = end
 
-    def _split_by_home(self, parsed: Parsed, partition: Partition) -> tuple[Readings, Readings]:
+    def _split_by_home(
+        self, chunk: Chunk, readings: Readings, partition: Partition
+    ) -> tuple[Readings, Readings]:
+        """The readings of patients at home here, and the others; re-keyed ones are at home."""
         known, home, number = partition.patients, self.home, partition.number
-        patients = parsed.readings.patient_id
-        strangers = {who for who in set(patients) if who not in known and home(who) != number}
-        here = np.array([who not in strangers for who in patients] if strangers else True)
-        if here.all():
-            return parsed.readings, parsed.readings.take(np.zeros(0, np.intp))
-        return (
-            parsed.readings.take(np.flatnonzero(here)),
-            parsed.readings.take(np.flatnonzero(~here)),
-        )
+        patients = readings.patient_id
+        distinct = set() if chunk.rekeyed else set(patients)
+        strangers = {who for who in distinct if who not in known and home(who) != number}
+        if not strangers:
+            return readings, Readings.of([], [])
+        here = np.array([who not in strangers for who in patients])
+        return readings.take(np.flatnonzero(here)), readings.take(np.flatnonzero(~here))
 
     def _end_of_step(self, readings: Readings, partition: Partition, start: int) -> int:
         """The first reading that no longer fits into a step which begins at `start`."""
@@ -192,11 +191,7 @@ class Pipeline:
         progress.advance(partition.checkpoint, chunk, end)
         return Step(
             to_archive=_where(entries, ~anomalous, everything=self.archive_all),
-            to_index=_where(
-                entries,
-                anomalous,
-                everything=self.index_all,
-            ),
+            to_index=_where(entries, anomalous, everything=self.index_all),
             entries=entries,
             origins=readings.origin,
             changed=changed,

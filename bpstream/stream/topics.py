@@ -12,7 +12,15 @@ from typing import Any, NamedTuple, TypeVar
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
-from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
+from tenacity import (
+    RetryCallState,
+    retry,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_exponential,
+    wait_fixed,
+)
 
 from bpstream.errors import StartError
 from bpstream.settings import Settings
@@ -92,26 +100,34 @@ async def prepare(settings: Settings, *, embedded_run: str = "") -> Topics:
     return await _insist(lambda: _make_and_look(admin, settings), settings)
 
 
+def _say_again(state: RetryCallState) -> None:
+    """Tell that the broker does not answer, before it is asked again."""
+    settings: Settings = state.args[1]
+    error = state.outcome.exception() if state.outcome else None
+    log.warning(
+        "Kafka does not answer at %s (BPSTREAM_BROKER): %s; trying again in %.0f s",
+        settings.bootstrap_servers,
+        error.args[0].str() if error else "no answer",
+        state.upcoming_sleep,
+    )
+
+
+@retry(
+    retry=retry_if_exception_type(KafkaException),
+    wait=wait_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE),
+    before_sleep=_say_again,
+)
 async def _insist(ask: Callable[[], Answer], settings: Settings) -> Answer:
     """What the broker answers, asked until it does; StartError if it refuses us."""
-    pause = _FIRST_PAUSE
-    while True:
-        try:
-            return await asyncio.to_thread(ask)
-        except KafkaException as exception:
-            error = exception.args[0]
-            if error.code() in _REFUSED:
-                raise StartError(
-                    f"Kafka at {settings.bootstrap_servers} refused us: {error.str()}"
-                ) from None
-            log.warning(
-                "Kafka does not answer at %s (BPSTREAM_BROKER): %s; trying again in %.0f s",
-                settings.bootstrap_servers,
-                error.str(),
-                pause,
-            )
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+    try:
+        return await asyncio.to_thread(ask)
+    except KafkaException as exception:
+        error = exception.args[0]
+        if error.code() not in _REFUSED:
+            raise
+        raise StartError(
+            f"Kafka at {settings.bootstrap_servers} refused us: {error.str()}"
+        ) from None
 
 
 def _make_and_look(admin: AdminClient, settings: Settings) -> Topics:
