@@ -9,9 +9,8 @@ from elasticsearch import Elasticsearch
 from kafka.partitioner.default import DefaultPartitioner
 
 import bpstream
-from bpstream import commands
 from bpstream.clinical import risk
-from bpstream.commands import cli
+from bpstream.commands import cli, worker
 from bpstream.settings import Settings
 from tests.stream.brokers import everything_on, make_topic
 
@@ -122,7 +121,7 @@ def test_wrong_usage_has_the_status_2_and_is_told(arguments, told):
 )
 def test_a_demos_options_outrank_the_environment(monkeypatch, options, environ, simulated):
     ran: list[Settings] = []
-    monkeypatch.setattr(commands, "_run_worker", lambda settings, *_, **__: ran.append(settings))
+    monkeypatch.setattr(worker, "_run_worker", lambda settings, *_, **__: ran.append(settings))
     done = run("demo", *options, **environ)
     assert done.exit_code == 0, done.output
     (settings,) = ran
