@@ -4,6 +4,7 @@ They are fixed thresholds for adults and judge one reading alone.  A pressure on
 threshold is normal.
 """
 
+from collections.abc import Iterable
 from enum import IntFlag
 
 import numpy as np
@@ -88,3 +89,8 @@ TAG_NAMES: tuple[tuple[str, ...], ...] = tuple(map(_names, _EVERY_VALUE))
 
 ANOMALY_TYPES: tuple[str, ...] = tuple(map(_anomaly_type, _EVERY_VALUE))
 """By the value of `tag`, 0..15: the document's `anomaly_type`; hypertension goes first."""
+
+
+def tags_of(names: Iterable[str]) -> int:
+    """The tags that are named, as one :class:`Tag`: what `TAG_NAMES` gives, the other way."""
+    return sum(Tag[name.upper()] for name in names)

@@ -1,0 +1,144 @@
+"""Conditions of alarm rules: `systolic > 140 and diastolic > 90 or mean < 55`.
+
+Where a value is only bounded or not known, a condition holds, is clear, or is neither.
+"""
+
+import operator
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Positions = NDArray[np.intp]
+
+MEASURES = ("systolic", "diastolic", "mean", "artefact")
+"""What a condition may compare: mmHg, but `artefact`, 1 for an implausible reading, else 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What is known of each reading: a lowest and a highest value by name of the measure.
+
+    Every array has shape ``(n,)``; both are the same array where values are exact.  NaN in
+    both is unknown.  The bound "> 200" is the next number above 200, and infinity.
+    """
+
+    low: Mapping[str, Floats]
+    high: Mapping[str, Floats]
+
+    @classmethod
+    def exact(cls, systolic: Floats, diastolic: Floats, mean: Floats, artefact: Bools) -> Self:
+        """Exact pressures (mmHg).  Those of an artefact are unknown: nothing clinical fires."""
+        pressures = [systolic, diastolic, mean]
+        if artefact.any():
+            pressures = [np.where(artefact, np.nan, each) for each in pressures]
+        columns = dict(zip(MEASURES, (*pressures, artefact.astype(np.float64)), strict=True))
+        return cls(columns, columns)
+
+    def known(self, names: Iterable[str]) -> Bools:
+        """Where any of the measures `names` is."""
+        known: Bools = np.logical_or.reduce([~np.isnan(self.low[name]) for name in names])
+        return known
+
+
+_HOLDS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+_OPPOSITE = {"<": operator.ge, "<=": operator.gt, ">": operator.le, ">=": operator.lt}
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """One comparison of a measure with a number."""
+
+    measure: str
+    operator: str
+    """`<`, `<=`, `>` or `>=`."""
+    bound: float
+
+    def holds(self, measures: Measures) -> Bools:
+        """Where it surely does: the whole interval is beyond the bound."""
+        nearest = measures.low if self._above else measures.high
+        beyond: Bools = _HOLDS[self.operator](nearest[self.measure], self.bound)
+        return beyond
+
+    def clears(self, measures: Measures, deadband: float) -> Bools:
+        """Where it surely does not hold, and the whole interval is `deadband` back or more."""
+        farthest = (measures.high if self._above else measures.low)[self.measure]
+        clear: Bools
+        if not deadband or self.measure == "artefact":
+            clear = _OPPOSITE[self.operator](farthest, self.bound)
+        elif self._above:
+            clear = farthest <= self.bound - deadband
+        else:
+            clear = farthest >= self.bound + deadband
+        return clear
+
+    @property
+    def _above(self) -> bool:
+        return self.operator.startswith(">")
+
+
+Condition = tuple[tuple[Atom, ...], ...]
+"""Groups of atoms: it holds where any group does, and a group holds where all its atoms do."""
+
+
+def first(condition: Condition, measures: Measures) -> NDArray[np.int8]:
+    """Position of the first group that surely holds, of each reading; -1 where none does."""
+    found = np.full(measures.low[MEASURES[0]].shape, -1, np.int8)
+    for position, group in reversed(list(enumerate(condition))):  # the first has the last word
+        found[np.logical_and.reduce([atom.holds(measures) for atom in group])] = position
+    return found
+
+
+def clears(condition: Condition, measures: Measures, deadband: float) -> Bools:
+    """Where every group of which an atom is known is clear: any of its atoms is.
+
+    So a patient of whom one pressure is ever measured can recover.  True where nothing is
+    known.  `deadband` is mmHg.
+    """
+    groups = [
+        np.logical_or.reduce([atom.clears(measures, deadband) for atom in group])
+        | ~measures.known(atom.measure for atom in group)
+        for group in condition
+    ]
+    clear: Bools = np.logical_and.reduce(groups)
+    return clear
+
+
+def parse(text: str) -> Condition:
+    """Read a condition; `and` binds closer than `or`.
+
+    Raises ValueError with what was found and what would do.
+
+    >>> parse("mean < 55")
+    ((Atom(measure='mean', operator='<', bound=55.0),),)
+    """
+    groups = re.split(r"\bor\b", text)
+    return tuple(tuple(map(_atom, re.split(r"\band\b", group))) for group in groups)
+
+
+def _atom(text: str) -> Atom:
+    found = re.fullmatch(r"\s*(\w+)\s*([<>=!]+)\s*(\S+)\s*", text)
+    if not found:
+        wanted = "`systolic > 140` would do, several joined by `and` or `or`"
+        raise ValueError(f"{text.strip()!r} is no comparison; {wanted}")
+    measure, compare, number = found.groups()
+    if measure not in MEASURES:
+        raise ValueError(f"{measure!r} is no measure; {one_of(MEASURES, measure)}")
+    if compare not in _HOLDS:
+        raise ValueError(f"{compare!r} is no operator; <, <=, > or >= would do")
+    if not re.fullmatch(r"-?\d{1,6}(\.\d{1,6})?", number, re.ASCII):
+        raise ValueError(f"{number!r} is no number; 140 or 92.5 would do")
+    return Atom(measure, compare, float(number))
+
+
+def one_of(known: Iterable[str], found: object) -> str:
+    """What would have done in the place of `found`: the nearest of `known`, or all of them."""
+    known = list(known)
+    near = get_close_matches(str(found), known, n=1)
+    return f"did you mean {near[0]}?" if near else f"{', '.join(known)} would do"
