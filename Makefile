@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MINUTES ?= 10
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -21,6 +22,9 @@ check: $(VENV)/dev ## Lint, check the types and the import rules
 
 bench: $(VENV)/dev ## Measure bpstream beside its peers, on one real broker, in one run
 	@$(BIN)/python -m tests.bench --report var/bench.json
+
+soak: $(VENV)/dev ## Kill workers, the broker and Elasticsearch for MINUTES (10) under load, and check
+	@$(BIN)/python -m tests.faults.soak --minutes $(MINUTES)
 
 services: ## Start a real Kafka and Elasticsearch as local processes (java >= 17, mvn)
 	@$(PYTHON) compose/services/services.py start
@@ -61,4 +65,4 @@ define install
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endef
 
-.PHONY: help run test check bench services services-stop up down lock clean
+.PHONY: help run test check bench soak services services-stop up down lock clean

@@ -36,6 +36,8 @@ class Chunk:
     """The messages came through the re-keyed topic: they are at home."""
     paths: Sequence[str] = ()
     """For re-keyed messages: where in the original message each stood."""
+    retried: frozenset[int] = frozenset()
+    """Positions of the messages that were dead letters before."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -52,4 +54,5 @@ class Chunk:
             origins=Origins(origins.partition[at], origins.offset[at], origins.entry[at]),
             rekeyed=self.rekeyed,
             paths=[self.paths[i] for i in positions] if self.paths else (),
+            retried=frozenset(new for new, i in enumerate(positions) if i in self.retried),
         )

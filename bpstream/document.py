@@ -4,11 +4,18 @@ Elasticsearch, the local index, the archive and the enriched topic hold the same
 The first seven fields are those of the original system.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Annotated, NamedTuple
 
 import msgspec
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_DAY = 86_400_000_000  # microseconds
+# A clock that was never set must not make an index of its own for 1970.
+_OLD_BEFORE = datetime(2010, 1, 1, tzinfo=UTC)
 
 
 class Coordinates(msgspec.Struct, frozen=True, gc=False):
@@ -93,6 +100,95 @@ class Refused(NamedTuple):
     position: int
     """Position of the entry in the batch that was written."""
     reason: str
+
+
+class Removal(NamedTuple):
+    """A document that is to leave a store: it was retracted, or belongs elsewhere now."""
+
+    document_id: str
+    version: int
+    """That of what removes it: a stored document of a higher version stays."""
+    patient_id: str
+    taken_at: int
+    """Of the document that is to go, in microseconds since 1970-01-01 UTC."""
+
+
+class Found(NamedTuple):
+    """What a store knows of a document: for readings that the state has forgotten."""
+
+    document_id: str
+    version: int
+    patient_id: str
+    taken_at: int
+    """Microseconds since 1970-01-01 UTC."""
+    anomaly_details: tuple[str, ...]
+    kind: str
+
+
+class Line(msgspec.Struct, gc=False):
+    """A line of the archive, as far as it tells whether a document is there."""
+
+    document_id: str
+    version: int
+    patient_id: str
+    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
+    anomaly_details: tuple[str, ...] = ()
+    kind: str = ""
+    retracted: bool = False
+    """It is a tombstone: up to `version` the document is there no longer."""
+
+    @property
+    def found(self) -> Found:
+        """The document of the line, which is no tombstone."""
+        taken_at = (self.timestamp - _EPOCH) // _MICROSECOND
+        return Found(
+            self.document_id,
+            self.version,
+            self.patient_id,
+            taken_at,
+            self.anomaly_details,
+            self.kind,
+        )
+
+
+def tombstone(removal: Removal, retracted_at: int) -> bytes:
+    """The line, without its end, that takes a document out of the archive.
+
+    `retracted_at` is in microseconds since 1970-01-01 UTC.
+    """
+    return msgspec.json.encode(
+        {
+            "retracted": True,
+            "document_id": removal.document_id,
+            "version": removal.version,
+            "patient_id": removal.patient_id,
+            "timestamp": iso(removal.taken_at),
+            "retracted_at": iso(retracted_at),
+        }
+    )
+
+
+def latest(found: Iterable[Found]) -> list[Found]:
+    """Of each document the highest version, and of equal ones the first."""
+    best: dict[str, Found] = {}
+    for each in found:
+        if each.version > best.setdefault(each.document_id, each).version:
+            best[each.document_id] = each
+    return list(best.values())
+
+
+def month_of(taken_at: int) -> str:
+    """The month (UTC) a reading is indexed by, `2026.01`, or `old` before 2010.
+
+    `taken_at` is in microseconds since 1970-01-01 UTC.
+    """
+    return _month(taken_at // _DAY)
+
+
+@lru_cache
+def _month(day: int) -> str:
+    moment = _EPOCH + timedelta(days=day)
+    return "old" if moment < _OLD_BEFORE else f"{moment:%Y.%m}"
 
 
 def iso(microseconds: int) -> str:

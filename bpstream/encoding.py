@@ -53,24 +53,24 @@ def encode(
     """The document of every reading.  `now` is in µs since 1970 UTC."""
     details = readings.details
     tags = judged.tags.tolist()
-    timestamps = _timestamps(readings.taken_at)
-    risk = _measured(np.round(judged.risk, _RISK_DIGITS))
+    moments = timestamps(readings.taken_at)
+    risk = measured(np.round(judged.risk, _RISK_DIGITS))
     model_name = ModelName(model.name, model.version)
     columns: dict[str, Iterable[Any]] = {
-        "timestamp": timestamps,
+        "timestamp": moments,
         "patient_id": readings.patient_id,
-        "systolic_pressure": _measured(readings.systolic),
-        "diastolic_pressure": _measured(readings.diastolic),
+        "systolic_pressure": measured(readings.systolic),
+        "diastolic_pressure": measured(readings.diastolic),
         "anomaly_type": [
             ANOMALY_TYPES[each] if is_judged else None
             for each, is_judged in zip(tags, judged.judged.tolist(), strict=True)
         ],
         "anomaly_details": map(TAG_NAMES.__getitem__, tags),
         "ml_risk_score": risk,
-        "at_timestamp": timestamps,
+        "at_timestamp": moments,
         "ml_prediction": [None if each is None else int(each >= 0.5) for each in risk],
-        "mean_arterial_pressure": _measured(np.round(judged.mean, 2)),
-        "pulse_pressure": _measured(np.round(judged.pulse, 2)),
+        "mean_arterial_pressure": measured(np.round(judged.mean, 2)),
+        "pulse_pressure": measured(np.round(judged.pulse, 2)),
         "category": map(CATEGORY_NAMES.__getitem__, judged.category.tolist()),
         "severity": map(SEVERITY_NAMES.__getitem__, judged.severity.tolist()),
         "kind": map(_KINDS.__getitem__, readings.kind.tolist()),
@@ -106,11 +106,12 @@ def encode(
     )
 
 
-def _timestamps(taken_at: NDArray[np.int64]) -> list[str]:
+def timestamps(taken_at: NDArray[np.int64]) -> list[str]:
+    """Microseconds since 1970 UTC as ISO 8601."""
     return [f"{at}Z" for at in np.datetime_as_string(taken_at.view("M8[us]")).tolist()]
 
 
-def _measured(values: NDArray[np.float64]) -> list[float | None]:
+def measured(values: NDArray[np.float64]) -> list[float | None]:
     """NaN, which JSON does not have, as None."""
     listed: list[float | None] = values.tolist()
     for position in np.flatnonzero(np.isnan(values)).tolist():

@@ -3,6 +3,7 @@
 BPStreamError
 ├── SettingsError          a BPSTREAM_* variable is unknown or unusable (exit status 2)
 ├── StartError             the worker cannot start or go on as it is (exit status 1)
+├── FileError              a file cannot be read, or does not hold what it should
 ├── ModelError             a model file is missing, damaged or of another kind
 ├── RejectedObservation    data that cannot be used: it becomes a dead letter
 └── SinkError              a store did not take a batch; writing it again may succeed
@@ -19,6 +20,10 @@ class SettingsError(BPStreamError):
 
 class StartError(BPStreamError):
     """The worker cannot do its work as it is configured; retrying would not help."""
+
+
+class FileError(BPStreamError):
+    """A file or folder cannot be read, or does not hold what it should."""
 
 
 class ModelError(BPStreamError):

@@ -4,14 +4,15 @@
 in it, shape ``(n,)``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpstream.clinical import rules
 from bpstream.encoding import Judged
-from bpstream.patients import AGGREGATE, COUNTERS, RECENT
+from bpstream.patients import AGGREGATE, COUNTERS, RECENT, Patients
 from bpstream.reading import Flag, Kind, Readings
 
 LATE_AFTER = 15 * 60 * 1_000_000
@@ -23,17 +24,34 @@ def identities(document_ids: Sequence[str]) -> NDArray[np.uint64]:
     return np.frombuffer(bytes.fromhex("".join(document_ids)), ">u8")[::2].astype(np.uint64)
 
 
-def not_seen(
+def identity(document_id: str) -> int:
+    """The first 64 bits of one document id."""
+    return int(document_id[:16], 16)
+
+
+class Seen(NamedTuple):
+    """Readings, held against those that the state holds; all are positions of readings."""
+
+    new: NDArray[np.intp]
+    """Those that are neither in the state nor earlier in the step, in that version or later."""
+    replaces: dict[int, int]
+    """The new ones that are in the state in an earlier version, and where in `recent`."""
+    follows: set[int]
+    """The new ones of which an earlier version is earlier in the step."""
+
+
+def seen(
     state: NDArray[np.void],
     rows: NDArray[np.intp],
     identity: NDArray[np.uint64],
     version: NDArray[np.int64],
-) -> NDArray[np.intp]:
-    """Positions of the readings that are neither in the state nor earlier in the step."""
+) -> Seen:
+    """Tell which of the readings are known already."""
     recent = state["recent"]
-    seen, slot = np.nonzero(recent["identity"][rows] == identity[:, None])
+    known, slot = np.nonzero(recent["identity"][rows] == identity[:, None])
     new = np.ones(len(rows), np.bool_)
-    new[seen[recent["version"][rows[seen], slot] >= version[seen]]] = False
+    new[known[recent["version"][rows[known], slot] >= version[known]]] = False
+    follows = set()
     if len(np.unique(identity)) < len(identity):
         newest: dict[int, int] = {}
         for position, (key, number) in enumerate(
@@ -41,9 +59,26 @@ def not_seen(
         ):
             if newest.get(key, number - 1) >= number:
                 new[position] = False
-            else:
-                newest[key] = number
-    return np.flatnonzero(new)
+            elif key in newest:
+                follows.add(position)
+            newest[key] = max(number, newest.get(key, number))
+    replaces = zip(known[new[known]].tolist(), slot[new[known]].tolist(), strict=True)
+    return Seen(np.flatnonzero(new), dict(replaces), follows)
+
+
+class Known(NamedTuple):
+    """Readings of a step, and what the state knows of them before it."""
+
+    rows: NDArray[np.intp]
+    identity: NDArray[np.uint64]
+    seen: Seen
+
+
+def known(readings: Readings, patients: Patients) -> Known:
+    """Hold readings against the rows of their patients; a new patient gets a row."""
+    rows = patients.positions(readings.patient_id)
+    identity = identities(readings.document_id)
+    return Known(rows, identity, seen(patients.rows, rows, identity, readings.version))
 
 
 def late(
@@ -71,14 +106,33 @@ def late(
     return np.where(late, np.uint32(Flag.LATE), np.uint32(0))
 
 
+def contributions(tags: NDArray[np.uint8], spot: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """What each reading adds to its patient's counters, shape ``(n, len(COUNTERS))``."""
+    hyper = tags & (rules.Tag.HYPERTENSION_SYSTOLIC | rules.Tag.HYPERTENSION_DIASTOLIC) > 0
+    counted = np.empty((len(tags), len(COUNTERS)), np.uint32)
+    counted[:, 0] = spot
+    counted[:, 1] = tags > 0
+    counted[:, 2] = hyper
+    counted[:, 3] = (tags > 0) & ~hyper
+    for column in range(4):
+        counted[:, 4 + column] = (tags >> column) & 1
+    return counted
+
+
 def remember(
     state: NDArray[np.void],
     rows: NDArray[np.intp],
     identity: NDArray[np.uint64],
     readings: Readings,
     judged: Judged,
+    *,
+    places: Mapping[int, int],
 ) -> NDArray[np.intp]:
-    """Count the readings and keep the last ones; returns the positions of changed rows."""
+    """Count the readings and keep the last ones; returns the positions of changed rows.
+
+    A reading whose position is in `places` takes that place in `recent`: it is the only one
+    of its patient.  The others go where the oldest was.
+    """
     n = len(rows)
     if not n:
         return rows
@@ -90,15 +144,7 @@ def remember(
     nth = np.arange(n) - np.repeat(first, count)
 
     spot = readings.kind == Kind.READING
-    tags = judged.tags[order]
-    hyper = tags & (rules.Tag.HYPERTENSION_SYSTOLIC | rules.Tag.HYPERTENSION_DIASTOLIC) > 0
-    counted = np.empty((n, len(COUNTERS)), np.uint32)
-    counted[:, 0] = spot[order]
-    counted[:, 1] = tags > 0
-    counted[:, 2] = hyper
-    counted[:, 3] = (tags > 0) & ~hyper
-    for column in range(4):
-        counted[:, 4 + column] = (tags >> column) & 1
+    counted = contributions(judged.tags[order], spot[order])
     state["counters"][changed] += np.add.reduceat(counted, first, axis=0)
 
     kept = np.empty(n, state.dtype["recent"].base)
@@ -114,6 +160,10 @@ def remember(
     kept = kept[order]
     # Of more than RECENT readings the last ones win: they are assigned last.
     slot = (state["next"][patient].astype(np.intp) + nth) % RECENT
+    if places:
+        place = np.array([places.get(position, -1) for position in order.tolist()])
+        slot = np.where(place < 0, slot, place)
+        count = count * (place[first] < 0)
     state["recent"][patient, slot] = kept
     state["next"][changed] = (state["next"][changed] + count) % RECENT
 

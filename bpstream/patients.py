@@ -10,7 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-LAYOUT = 1
+from bpstream.clinical.alarm_rules import SLOTS
+from bpstream.clinical.alarms import SLOT
+
+LAYOUT = 2
 RECENT = 16
 """How many of a patient's last readings are kept: a repeated one is known by them."""
 
@@ -33,7 +36,7 @@ READING = np.dtype(
         ("systolic", "<f4"),  # mmHg, NaN where it was not measured
         ("diastolic", "<f4"),
         ("mean", "<f4"),
-        ("flags", "<u2"),
+        ("flags", "<u2"),  # LATE, in `recent`: no alarm looks at it, nor at what replaces it
         ("tags", "u1"),
         ("severity", "i1"),
     ]
@@ -42,7 +45,7 @@ READING = np.dtype(
 ROW = np.dtype(
     [
         ("layout", "u1"),
-        ("epoch", "<u4"),  # which ownership of the partition wrote the row
+        ("stamp", "<u8"),  # of the step that wrote the row (`checkpoint.Checkpoint.stamp`)
         ("counters", "<u4", (len(COUNTERS),)),
         ("partition", "<i4"),  # original coordinates of the last message applied
         ("offset", "<i8"),
@@ -50,14 +53,22 @@ ROW = np.dtype(
         ("last", READING),  # the newest reading, by the time it was taken
         ("next", "u1"),  # where in `recent` the next reading goes
         ("recent", READING, (RECENT,)),
+        ("alarms", SLOT, (SLOTS,)),  # by rule, in the order of the rules
     ]
 )
 
 AGGREGATE = 0x80
 """Set in `tags` of a reading that is an aggregate: kept, but neither counted nor the last."""
+RETRACTED = 0x40
+"""Set in `tags` of a reading that was taken back: kept, so that it does not come again."""
+TAGS = 0x0F
+"""The bits of `tags` that are the rules'."""
 
 LONG_AGO = np.iinfo(np.int64).min
 """`last.taken_at` of a patient without a reading."""
+
+_STAMP = slice(1, 9)
+"""Where in a row's bytes its stamp stands."""
 
 _FIRST_CAPACITY = 256
 
@@ -111,24 +122,18 @@ class Patients:
         packed = self._rows[positions].tobytes()
         return [packed[start : start + size] for start in range(0, len(packed), size)]
 
-    def load(self, values: Mapping[str, bytes]) -> None:
-        """Put rows as `copy_bytes` made them in place of what was there.
+    def load(self, values: Mapping[str, bytes]) -> list[str]:
+        """Put rows as `copy_bytes` made them in place of earlier ones.
 
-        Raises ValueError for a row of another layout.
+        Returns the patients whose row here is of a later step than the one given.
         """
         if not values:
-            return
-        unreadable = next(
-            (v for v in values.values() if len(v) != ROW.itemsize or v[0] != LAYOUT), None
-        )
-        if unreadable is not None:
-            raise ValueError(
-                f"a patient's row has layout {unreadable[:1].hex() or 'none'} and "
-                f"{len(unreadable)} bytes; this version reads layout {LAYOUT:02x} "
-                f"of {ROW.itemsize} bytes"
-            )
+            return []
         positions = self.positions(list(values))
-        self._rows[positions] = np.frombuffer(b"".join(values.values()), ROW)
+        given = np.frombuffer(b"".join(values.values()), ROW)
+        later = self._rows["stamp"][positions] > given["stamp"]
+        self._rows[positions[~later]] = given[~later]
+        return self.ids(positions[later])
 
     def _add(self, patient_ids: Iterable[str]) -> None:
         for patient_id in patient_ids:
@@ -142,6 +147,24 @@ class Patients:
             grown["last"]["taken_at"] = LONG_AGO
             grown[: len(self._rows)] = self._rows
             self._rows = grown
+
+
+def stamp_of(value: bytes) -> int:
+    """The stamp of a row as bytes.  Raises ValueError for a row of another layout."""
+    if len(value) != ROW.itemsize or value[0] != LAYOUT:
+        raise ValueError(
+            f"a patient's row has layout {value[:1].hex() or 'none'} and {len(value)} bytes; "
+            f"this version reads layout {LAYOUT:02x} of {ROW.itemsize} bytes"
+        )
+    return int.from_bytes(value[_STAMP], "little")
+
+
+def recent_in_order(row: np.void) -> NDArray[np.void]:
+    """The readings that a row holds, in the order they arrived; aggregates are left out."""
+    recent = np.roll(row["recent"], -int(row["next"]))
+    is_reading = recent["tags"] & (AGGREGATE | RETRACTED) == 0
+    kept: NDArray[np.void] = recent[(recent["identity"] != 0) & is_reading]
+    return kept
 
 
 def counters_of(row: np.void) -> dict[str, int]:

@@ -1,76 +1,36 @@
 """A batch on its way, without Kafka: bytes and state in; documents, dead letters, new state out.
 
     chunk ─ read ─▶ rejected, away (patients at home in another partition), at home
-          at home ─ step ─▶ documents for the archive and the index, changed rows
+          at home ─ step ─▶ alerts, documents for the archive and the index, changed rows
 
 A chunk is read once and applied in steps: a step changes no more patients than fit, with
 the checkpoint, into one record batch of the changelog.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bpstream import memory, progress
-from bpstream.checkpoint import Checkpoint
+from bpstream import corrections, memory, progress
+from bpstream.alarms import Alarms
+from bpstream.batch import Batch, Partition, Step, Wanted
+from bpstream.checkpoint import Earlier
 from bpstream.chunk import Chunk
-from bpstream.clinical import categories, rules
 from bpstream.clinical.risk import RiskModel
+from bpstream.corrections import Corrections
 from bpstream.document import Entry
 from bpstream.encoding import Judged, encode
 from bpstream.fhir.parse import Parser
-from bpstream.patients import ROW, Patients
-from bpstream.reading import Flag, Ignored, Kind, Origin, Readings, Rejected, Retraction
+from bpstream.judging import judge
+from bpstream.patients import ROW
+from bpstream.reading import Flag, Origin, Readings, Retraction
 
 STEP_BYTES = 900_000
 """Most bytes of changelog in one step: below the 1 MB that a broker takes as it comes."""
 
 _RECORD_OVERHEAD = 64
-
-
-@dataclass(slots=True)
-class Partition:
-    """The state of one partition: its patients, and how far it has come."""
-
-    number: int
-    patients: Patients = field(default_factory=Patients)
-    checkpoint: Checkpoint = field(default_factory=Checkpoint)
-
-
-@dataclass(slots=True)
-class Batch:
-    """A chunk that was read: every input of it is in exactly one place."""
-
-    chunk: Chunk
-    at_home: Readings
-    away: Readings
-    rejected: list[Rejected]
-    retractions: list[Retraction]
-    ignored: list[Ignored]
-    skipped: int
-    """Inputs that a checkpoint says were applied before."""
-
-
-@dataclass(slots=True)
-class Step:
-    """What one step of a batch leads to: its documents, and the rows that changed.
-
-    Once the documents are stored, the rows and the partition's checkpoint may be written.
-    """
-
-    to_archive: list[Entry]
-    to_index: list[Entry]
-    entries: list[Entry]
-    """Every document of the step, in order."""
-    origins: list[Origin]
-    """For each of `entries`, where in the chunk it came from."""
-    changed: NDArray[np.intp]
-    """Positions of the rows that changed."""
-    anomalies: int
-    repeated: int
-    """Readings the patient's state holds already: no effect."""
 
 
 class Pipeline:
@@ -81,14 +41,17 @@ class Pipeline:
         *,
         parser: Parser,
         model: RiskModel,
+        alarms: Alarms,
         home: Callable[[str], int],
         topic: str,
         archive_all: bool = False,
         index_all: bool = False,
     ) -> None:
         """`home` gives a patient's partition; `topic` stands in every document."""
-        self.parser, self.model, self.home, self.topic = parser, model, home, topic
+        self.parser, self.model, self.alarms = parser, model, alarms
+        self.home, self.topic = home, topic
         self.archive_all, self.index_all = archive_all, index_all
+        self._corrections = Corrections(alarms, archive_all=archive_all, index_all=index_all)
 
     def read(self, chunk: Chunk, partition: Partition) -> Batch:
         """Parse what was not applied before, and tell which patients are at home here."""
@@ -98,29 +61,63 @@ class Pipeline:
             chunk = chunk.take(fresh)
         parsed = self.parser.parse(chunk.values, chunk.arrived_at)
         readings, away = self._split_by_home(chunk, parsed.readings, partition)
-        readings, split = progress.without_applied_entries(readings, chunk, partition.checkpoint)
+        here, elsewhere = self._retractions_by_home(chunk, parsed.retractions, partition)
+        done = progress.applied_entry(chunk, partition.checkpoint)
+        if done >= 0:
+            before = len(readings) + len(here)
+            left = [at for at, origin in enumerate(readings.origin) if origin[:2] > (0, done)]
+            readings = readings.take(np.array(left, np.intp))
+            here = [each for each in here if each.origin[:2] > (0, done)]
+            skipped += before - len(readings) - len(here)
         return Batch(
             chunk=chunk,
             at_home=readings,
             away=away,
             rejected=parsed.rejected,
-            retractions=parsed.retractions,
+            retractions=here,
+            retractions_away=elsewhere,
             ignored=parsed.ignored,
-            skipped=skipped + split,
+            skipped=skipped,
         )
 
-    def steps(self, batch: Batch, partition: Partition, *, now: int) -> Iterator[Step]:
+    def steps(self, batch: Batch, partition: Partition, *, now: int) -> Iterator[Step | Wanted]:
         """Apply a batch to the partition's state, step by step; the last completes the chunk.
 
-        `now` is when, in µs since 1970 UTC.  A step's effects must be stored before the
-        next one is asked for, because that changes the state again.
+        `now` is when, in µs since 1970 UTC.  The steps' effects must be stored in order, and
+        all of them: the state holds them from now on.  A :class:`Wanted` is to be answered
+        before the next step is asked for.
         """
-        readings = batch.at_home
-        start = 0
+        readings, start = batch.at_home, 0
+        places = [at[:2] for at in readings.origin] if batch.retractions else []
+        for retraction in batch.retractions:
+            end = bisect_left(places, retraction.origin[:2], start)
+            if end > start:
+                part = readings.take(np.arange(start, end))
+                yield from self._reading_steps(batch, part, partition, now=now, last=False)
+            if wanted := corrections.forgotten_retraction(retraction, partition):
+                yield _wanted(wanted, batch, retraction.origin, partition)
+            yield self._corrections.retract(batch.chunk, retraction, partition)
+            start = end
+        rest = readings.take(np.arange(start, len(readings))) if start else readings
+        yield from self._reading_steps(batch, rest, partition, now=now, last=True)
+
+    def _reading_steps(
+        self, batch: Batch, readings: Readings, partition: Partition, *, now: int, last: bool
+    ) -> Iterator[Step | Wanted]:
+        start, patients = 0, partition.patients
         while True:
-            end = self._end_of_step(readings, partition, start)
+            end = self._end_of_step(readings, start)
             part = readings.take(np.arange(start, end)) if end - start < len(readings) else readings
-            yield self._step(batch, part, partition, now=now, last=end == len(readings))
+            known = memory.known(part, patients)
+            size = corrections.end_of_step(part, known.seen, partition.checkpoint.looked_up)
+            if size < len(part):
+                part = part.take(np.arange(size))
+                known = memory.known(part, patients)
+            end = start + size
+            if wanted := corrections.forgotten(part, partition):
+                yield _wanted(wanted, batch, part.origin[-1], partition)
+            ends = last and end == len(readings)
+            yield self._step(batch, part, known, partition, now=now, last=ends)
             if end == len(readings):
                 return
             start = end
@@ -129,50 +126,126 @@ class Pipeline:
         self, chunk: Chunk, readings: Readings, partition: Partition
     ) -> tuple[Readings, Readings]:
         """The readings of patients at home here, and the others; re-keyed ones are at home."""
-        known, home, number = partition.patients, self.home, partition.number
-        patients = readings.patient_id
-        distinct = set() if chunk.rekeyed else set(patients)
-        strangers = {who for who in distinct if who not in known and home(who) != number}
+        strangers = self._strangers(chunk, set(readings.patient_id), partition)
         if not strangers:
             return readings, Readings.of([], [])
-        here = np.array([who not in strangers for who in patients])
+        here = np.array([who not in strangers for who in readings.patient_id])
         return readings.take(np.flatnonzero(here)), readings.take(np.flatnonzero(~here))
 
-    def _end_of_step(self, readings: Readings, partition: Partition, start: int) -> int:
+    def _retractions_by_home(
+        self, chunk: Chunk, retractions: list[Retraction], partition: Partition
+    ) -> tuple[list[Retraction], list[Retraction]]:
+        strangers = self._strangers(chunk, {each.patient_id for each in retractions}, partition)
+        here = [each for each in retractions if each.patient_id not in strangers]
+        return here, [each for each in retractions if each.patient_id in strangers]
+
+    def _strangers(self, chunk: Chunk, patients: set[str], partition: Partition) -> set[str]:
+        """Those of the patients who are at home in another partition."""
+        if chunk.rekeyed:
+            return set()
+        known, home, number = partition.patients, self.home, partition.number
+        return {who for who in patients if who not in known and home(who) != number}
+
+    def _end_of_step(self, readings: Readings, start: int) -> int:
         """The first reading that no longer fits into a step which begins at `start`."""
         patients = readings.patient_id
         changed = set(patients[start:])
         fixed = ROW.itemsize + _RECORD_OVERHEAD
+        end = len(readings)
         if len(changed) * fixed + 4 * sum(map(len, changed)) <= STEP_BYTES:
-            return len(readings)
+            return end
         room, seen = STEP_BYTES, set[str]()
-        for position in range(start, len(readings)):
+        for position in range(start, end):
             patient = patients[position]
             if patient not in seen:
                 seen.add(patient)
                 room -= fixed + 4 * len(patient)
                 if room < 0 and position > start:
                     return position
-        return len(readings)
+        return end
 
     def _step(
-        self, batch: Batch, readings: Readings, partition: Partition, *, now: int, last: bool
+        self,
+        batch: Batch,
+        readings: Readings,
+        known: memory.Known,
+        partition: Partition,
+        *,
+        now: int,
+        last: bool,
     ) -> Step:
-        chunk, patients = batch.chunk, partition.patients
+        chunk, patients, checkpoint = batch.chunk, partition.patients, partition.checkpoint
         # A repeated reading is applied as well: it must not come again after a crash, when
         # the state may no longer know it.
         end = None if last else readings.origin[-1]
-        rows = patients.positions(readings.patient_id)
-        identity = memory.identities(readings.document_id)
-        new = memory.not_seen(patients.rows, rows, identity, readings.version)
+        rows, identity, seen = known
+        found = corrections.answers(readings, partition)
+        new = seen.new
+        replaces: dict[int, int | Earlier] = {**seen.replaces, **found}
+        if found:
+            stale = [at for at, was in found.items() if was.version >= readings.version[at]]
+            new = np.setdiff1d(new, stale)
         repeated = len(readings) - len(new)
+        again = self._again(chunk, readings, rows, new, partition, now=now)
         if repeated:
             readings, rows, identity = readings.take(new), rows[new], identity[new]
-        message = np.fromiter((at.message for at in readings.origin), np.intp, len(readings))
+        replaced = {
+            at: self._corrections.withdraw(patients.rows[rows[at]], identity[at], replaces[old])
+            for at, old in enumerate(new.tolist() if replaces else [])
+            if old in replaces
+        }
+        message = _messages(readings)
         origins = chunk.origins
-        readings.flags |= memory.late(readings, rows, patients.rows, chunk.arrived_at[message])
+        judged, entries = self._judged(chunk, readings, rows, partition, now=now)
+        alerts = self.alarms.raised(
+            patients.rows, rows, identity, readings, judged, corrected=list(replaced)
+        )
+        anomalous = judged.tags > 0
+        places = {at: each.slot for at, each in replaced.items() if each.slot is not None}
+        changed = memory.remember(patients.rows, rows, identity, readings, judged, places=places)
+        for at, earlier in replaced.items():
+            row, is_late = patients.rows[rows[at]], bool(readings.flags[at] & np.uint32(Flag.LATE))
+            alerts += self._corrections.reconsider(row, earlier, entries[at], is_late=is_late)
+        checkpoint.step += 1
+        if len(message):
+            patients.rows["stamp"][changed] = checkpoint.stamp
+            patients.rows["partition"][rows] = origins.partition[message]
+            patients.rows["offset"][rows] = origins.offset[message]
+        progress.advance(checkpoint, chunk, end)
+        step = Step(
+            to_archive=_where(entries, ~anomalous, everything=self.archive_all),
+            to_index=_where(entries, anomalous, everything=self.index_all),
+            entries=entries,
+            origins=readings.origin,
+            alerts=alerts,
+            rows=list(zip(patients.ids(changed), patients.copy_bytes(changed), strict=True)),
+            checkpoint=checkpoint.copy(),
+            anomalies=int(np.count_nonzero(anomalous)),
+            repeated=repeated,
+        )
+        for at, earlier in replaced.items():
+            if earlier.was is not None:
+                indexed = bool(anomalous[at])
+                self._corrections.remove(step, earlier.was, entries[at], indexed=indexed)
+        for origin, entry in again:
+            step.entries, step.origins = [*step.entries, entry], [*step.origins, origin]
+            step.to_index = [*step.to_index, entry]
+        return step
 
-        judged = self._judge(readings)
+    def _judged(
+        self,
+        chunk: Chunk,
+        readings: Readings,
+        rows: NDArray[np.intp],
+        partition: Partition,
+        *,
+        now: int,
+    ) -> tuple[Judged, list[Entry]]:
+        """What is to be said of the readings, and their documents; flags those that are late."""
+        message, origins = _messages(readings), chunk.origins
+        arrived_at = chunk.arrived_at[message]
+        readings.flags |= memory.late(readings, rows, partition.patients.rows, arrived_at)
+        judged = judge(readings, self.model)
         entries = encode(
             readings,
             judged,
@@ -182,53 +255,42 @@ class Pipeline:
             model=self.model,
             now=now,
         )
-        anomalous = judged.tags > 0
-        changed = memory.remember(patients.rows, rows, identity, readings, judged)
-        if len(message):
-            patients.rows["epoch"][changed] = partition.checkpoint.epoch
-            patients.rows["partition"][rows] = origins.partition[message]
-            patients.rows["offset"][rows] = origins.offset[message]
-        progress.advance(partition.checkpoint, chunk, end)
-        return Step(
-            to_archive=_where(entries, ~anomalous, everything=self.archive_all),
-            to_index=_where(entries, anomalous, everything=self.index_all),
-            entries=entries,
-            origins=readings.origin,
-            changed=changed,
-            anomalies=int(np.count_nonzero(anomalous)),
-            repeated=repeated,
-        )
+        return judged, entries
 
-    def _judge(self, readings: Readings) -> Judged:
-        """Rules, categories and the model, for every reading of the step."""
-        systolic, diastolic = readings.systolic, readings.diastolic
-        mean = categories.mean_arterial_pressure(systolic, diastolic, readings.mean)
-        # The rules are for adults, and for single readings.
-        judged = (readings.kind == Kind.READING) & (readings.flags & np.uint32(Flag.CHILD) == 0)
-        bounds = readings.flags & np.uint32(Flag.COMPARATOR) > 0
-        tags = np.where(judged, rules.tag(systolic, diastolic), 0).astype(np.uint8)
-        for position in np.flatnonzero(judged & bounds):
-            tags[position] = rules.tag_of_bounds(
-                systolic[position],
-                diastolic[position],
-                readings.details[position].comparators or ("", ""),
-            )
-        not_for_the_model = np.uint32(Flag.IMPLAUSIBLE | Flag.COMPARATOR)
-        risk = self.model.score(systolic, diastolic)
-        risk[~judged | (readings.flags & not_for_the_model > 0)] = np.nan
-        category = categories.categorize(systolic, diastolic)
-        severity = categories.severity(systolic, diastolic, mean)
-        # A bound says something for certain, or nothing.
-        told = judged & (~bounds | (tags > 0))
-        return Judged(
-            judged=judged,
-            tags=tags,
-            category=np.where(told, category, categories.UNCATEGORIZED).astype(np.int8),
-            severity=np.where(told, severity, categories.Severity.NONE).astype(np.int8),
-            mean=mean,
-            pulse=categories.pulse_pressure(systolic, diastolic),
-            risk=risk,
-        )
+    def _again(
+        self,
+        chunk: Chunk,
+        readings: Readings,
+        rows: NDArray[np.intp],
+        new: NDArray[np.intp],
+        partition: Partition,
+        *,
+        now: int,
+    ) -> list[tuple[Origin, Entry]]:
+        """Documents of dead letters that are sent again although the state knows their readings.
+
+        The index refused them: this time it may take them.
+        """
+        if not chunk.retried:
+            return []
+        is_known = np.ones(len(readings), np.bool_)
+        is_known[new] = False
+        retried = np.array([at.message in chunk.retried for at in readings.origin], np.bool_)
+        at = np.flatnonzero(is_known & retried)
+        judged, entries = self._judged(chunk, readings.take(at), rows[at], partition, now=now)
+        wanted = np.flatnonzero((judged.tags > 0) | self.index_all).tolist()
+        return [(readings.origin[at[each]], entries[each]) for each in wanted]
+
+
+def _messages(readings: Readings) -> NDArray[np.intp]:
+    """The position in the chunk of each reading's message."""
+    return np.fromiter((at.message for at in readings.origin), np.intp, len(readings))
+
+
+def _wanted(document_ids: list[str], batch: Batch, last: Origin, partition: Partition) -> Wanted:
+    """A question takes long: what the rest of the batch will ask is asked with it."""
+    more = corrections.ahead(batch, last, partition)
+    return Wanted(list(dict.fromkeys([*document_ids, *more])))
 
 
 def _where(entries: list[Entry], mask: NDArray[np.bool_], *, everything: bool) -> list[Entry]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bpstream.checkpoint import WHOLE_MESSAGE, Applied, Checkpoint
 from bpstream.chunk import Chunk
-from bpstream.reading import Origin, Readings
+from bpstream.reading import Origin
 
 
 def not_applied(chunk: Chunk, checkpoint: Checkpoint) -> NDArray[np.intp]:
@@ -28,19 +28,14 @@ def not_applied(chunk: Chunk, checkpoint: Checkpoint) -> NDArray[np.intp]:
     return np.flatnonzero(fresh)
 
 
-def without_applied_entries(
-    readings: Readings, chunk: Chunk, checkpoint: Checkpoint
-) -> tuple[Readings, int]:
-    """Without the first entries of a message whose step was applied and the next was not."""
+def applied_entry(chunk: Chunk, checkpoint: Checkpoint) -> int:
+    """The last entry of the chunk's first message that was applied; -1: none of it was.
+
+    A message may take several steps, and a crash may come between two of them.
+    """
     applied = checkpoint.applied.get(chunk.topic, Applied())
-    if applied.entry == WHOLE_MESSAGE or not len(chunk) or chunk.offset[0] != applied.offset:
-        return readings, 0
-    fresh = [
-        position
-        for position, at in enumerate(readings.origin)
-        if at.message > 0 or at.entry > applied.entry
-    ]
-    return readings.take(np.array(fresh, np.intp)), len(readings) - len(fresh)
+    in_part = applied.entry != WHOLE_MESSAGE and len(chunk) and chunk.offset[0] == applied.offset
+    return applied.entry if in_part else -1
 
 
 def advance(checkpoint: Checkpoint, chunk: Chunk, end: Origin | None) -> None:

@@ -41,6 +41,10 @@ class Flag(IntFlag):
         return [flag.name.lower() for flag in type(self) if flag in self and flag.name]
 
 
+AMENDS = 1 << 31
+"""Beside the flags in their column: the status says that an earlier version may be known."""
+
+
 class Kind(IntEnum):
     """A spot reading, or an aggregate over a period (which no spot rule judges)."""
 

@@ -110,6 +110,14 @@ class Settings:
     """Most messages of one fetched chunk that are processed at once."""
     model: str = "bp_logreg"
     """The model that scores readings, by its folder in models/."""
+    alarm_rules: str = ""
+    """A TOML file of alarm rules; empty: those that come with bpstream."""
+    webhook_url: str = _secret()
+    """Where every alert is posted; empty: nowhere.  Its path or query may hold a token."""
+    webhook_secret: str = _secret()
+    """What the posts to the webhook are signed with."""
+    alertmanager_url: str = _secret()
+    """Prometheus' Alertmanager, which gets every alert; empty: none."""
     timezone: str = "UTC"
     """The zone of times that came without one."""
     max_skew: float = _at_least(0.0, 600.0)

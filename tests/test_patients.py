@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpstream.clinical.alarm_rules import SLOTS
+from bpstream.clinical.alerts import SLOT
 from bpstream.patients import (
     COUNTERS,
     LAYOUT,
@@ -14,6 +16,7 @@ from bpstream.patients import (
     ROW,
     Patients,
     counters_of,
+    stamp_of,
 )
 
 ids = st.text(min_size=1, max_size=5)
@@ -58,10 +61,11 @@ def test_a_new_row_tells_that_nothing_was_applied(count):
     patients.positions([f"p{number}" for number in range(count)])
     for row in patients.rows:
         assert row["layout"] == LAYOUT
-        assert (row["partition"], row["offset"], row["epoch"]) == (-1, -1, 0)
+        assert (row["partition"], row["offset"], row["stamp"]) == (-1, -1, 0)
         assert row["last"]["taken_at"] == LONG_AGO
         assert set(counters_of(row).values()) == {0}
         assert not row["recent"]["identity"].any()
+        assert not row["alarms"]["state"].any()
 
 
 def test_the_counters_are_told_by_name():
@@ -85,15 +89,41 @@ contents = st.binary(min_size=ROW.itemsize - 1, max_size=ROW.itemsize - 1).map(
 )
 
 
-@given(st.dictionaries(ids, contents, max_size=5), st.dictionaries(ids, contents, max_size=5))
-def test_loaded_rows_are_copied_out_byte_for_byte_and_the_later_ones_count(first, second):
+@given(st.lists(st.dictionaries(ids, contents, max_size=5), max_size=3))
+def test_loaded_rows_are_copied_out_byte_for_byte_and_the_later_steps_count(loads):
+    patients, expected = Patients(), dict[str, bytes]()
+    for values in loads:
+        earlier = [
+            who
+            for who in values
+            if who in expected and stamp_of(expected[who]) > stamp_of(values[who])
+        ]
+        assert patients.load(values) == earlier
+        expected |= {who: row for who, row in values.items() if who not in earlier}
+    copied = patients.copy_bytes(patients.positions(list(expected)))
+    assert dict(zip(expected, copied, strict=True)) == expected
+    assert list(patients) == list(expected)
+
+
+@pytest.mark.parametrize(
+    ("held", "given", "kept"), [(5, 4, "held"), (5, 5, "given"), (5, 6, "given"), (0, 0, "given")]
+)
+def test_a_row_of_an_earlier_step_does_not_take_the_place_of_a_later_one(held, given, kept):
     patients = Patients()
-    patients.load(first)
-    patients.load(second)
-    names = list(first | second)
-    copied = patients.copy_bytes(patients.positions(names))
-    assert dict(zip(names, copied, strict=True)) == first | second
-    assert list(patients) == names
+    patients.load({"p1": a_row(held, offset=1)})
+    assert patients.load({"p1": a_row(given, offset=2)}) == (["p1"] if kept == "held" else [])
+    assert patients.row("p1")["offset"] == {"held": 1, "given": 2}[kept]
+
+
+def a_row(stamp, *, offset):
+    row = np.zeros(1, ROW)
+    row["layout"], row["stamp"], row["offset"] = LAYOUT, stamp, offset
+    return row.tobytes()
+
+
+@pytest.mark.parametrize("stamp", [0, 1, 2**40, 2**64 - 1])
+def test_a_rows_stamp_is_read_from_its_bytes(stamp):
+    assert stamp_of(a_row(stamp, offset=0)) == stamp
 
 
 def test_copied_bytes_do_not_change_with_the_row():
@@ -117,23 +147,20 @@ def test_rows_are_copied_in_the_order_asked_for():
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        (b"", f"layout none and 0 bytes; this version reads layout 01 of {ROW.itemsize} bytes"),
-        (b"\x01", "layout 01 and 1 bytes"),
-        (b"\x02" + bytes(ROW.itemsize - 1), f"layout 02 and {ROW.itemsize} bytes"),
-        (b"\x01" + bytes(ROW.itemsize), f"layout 01 and {ROW.itemsize + 1} bytes"),
+        (b"", f"layout none and 0 bytes; this version reads layout 02 of {ROW.itemsize} bytes"),
+        (b"\x02", "layout 02 and 1 bytes"),
+        (b"\x01" + bytes(ROW.itemsize - 1), f"layout 01 and {ROW.itemsize} bytes"),
+        (b"\x02" + bytes(ROW.itemsize), f"layout 02 and {ROW.itemsize + 1} bytes"),
     ],
 )
-def test_a_row_of_another_layout_is_refused_and_nothing_is_loaded(value, told):
-    patients = Patients()
-    good = b"\x01" + bytes(ROW.itemsize - 1)
+def test_a_row_of_another_layout_has_no_stamp(value, told):
     with pytest.raises(ValueError, match=told):
-        patients.load({"p1": good, "p2": value})
-    assert len(patients) == 0
+        stamp_of(value)
 
 
 def test_the_layout_is_that_of_the_rows_in_kafka():
-    # Rows of LAYOUT 1 lie in changelogs: whoever changes this changes LAYOUT.
-    assert (LAYOUT, RECENT, len(COUNTERS)) == (1, 16, 8)
+    # Rows of LAYOUT 2 lie in changelogs: whoever changes this changes LAYOUT.
+    assert (LAYOUT, RECENT, len(COUNTERS), SLOTS) == (2, 16, 8, 10)
     assert {name: (str(kind), offset) for name, (kind, offset) in READING.fields.items()} == {
         "identity": ("uint64", 0),
         "version": ("int64", 8),
@@ -147,13 +174,22 @@ def test_the_layout_is_that_of_the_rows_in_kafka():
     }
     assert {name: offset for name, (_, offset) in ROW.fields.items()} == {
         "layout": 0,
-        "epoch": 1,
-        "counters": 5,
-        "partition": 37,
-        "offset": 41,
-        "risk": 49,
-        "last": 53,
-        "next": 93,
-        "recent": 94,
+        "stamp": 1,
+        "counters": 9,
+        "partition": 41,
+        "offset": 45,
+        "risk": 53,
+        "last": 57,
+        "next": 97,
+        "recent": 98,
+        "alarms": 738,
     }
-    assert ROW.itemsize == 94 + RECENT * READING.itemsize == 734
+    assert {name: (str(kind), offset) for name, (kind, offset) in SLOT.fields.items()} == {
+        "alert": ("uint64", 0),
+        "since": ("uint32", 8),
+        "mark": ("uint16", 12),
+        "state": ("uint8", 14),
+        "count": ("uint8", 15),
+        "severity": ("int8", 16),
+    }
+    assert ROW.itemsize == 738 + SLOTS * SLOT.itemsize == 908

@@ -3,7 +3,7 @@
 import click
 
 from bpstream import __version__
-from bpstream.commands import config, provision, simulate, train, worker
+from bpstream.commands import config, provision, reconcile, simulate, train, worker
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,6 +22,7 @@ for _each in (
     simulate.simulate,
     train.train,
     provision.provision,
+    reconcile.reconcile,
     config.config,
 ):
     cli.add_command(_each)

@@ -7,7 +7,7 @@ import msgspec
 from bpstream.fhir.codes import DIASTOLIC, DIASTOLIC_TEXT, LOINC, PANEL, SYSTOLIC, SYSTOLIC_TEXT
 from bpstream.fhir.quantity import UCUM, UCUM_MMHG
 
-_CATEGORY = [
+CATEGORY = [
     {
         "coding": [
             {
@@ -66,7 +66,7 @@ def _frame(
         "resourceType": "Observation",
         "id": observation_id,
         "status": "final",
-        "category": _CATEGORY,
+        "category": CATEGORY,
         "subject": {"reference": f"Patient/{patient_id}"},
         "effectiveDateTime": taken_at,
     }

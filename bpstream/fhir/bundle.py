@@ -28,15 +28,19 @@ class Entry(NamedTuple):
 
 
 def entries(bundle: dict[str, Any], *, path: str = "Bundle") -> Iterator[Entry]:
-    """Every entry, in order; Bundles within are walked as well.
+    """Every entry, in order of what happened; Bundles within are walked as well.
 
-    The type does not matter: what counts is the resource and, for DELETE, the request.
+    The type does not matter, but that a history tells the latest first: what counts is the
+    resource and, for DELETE, the request.
     """
     listed = [object_of(each) for each in list_of(bundle.get("entry"))]
     if not listed:
         yield Entry(path, msgspec.json.encode(bundle), {}, Passed.EMPTY_BUNDLE)
     index = Index(listed)
-    for position, entry in enumerate(listed):
+    in_order = list(enumerate(listed))
+    if text_of(bundle.get("type")) == "history":
+        in_order.reverse()
+    for position, entry in in_order:
         resource = object_of(entry.get("resource"))
         kind = resource.get("resourceType")
         at = f"{path}.entry[{position}]"
@@ -80,10 +84,14 @@ def _deleted(entry: dict[str, Any], index: "Index", *, path: str) -> Entry:
     if not subject or not name or conditions or kind != _OBSERVATION:
         fate = rejected(Fault.NO_SUBJECT, path="Observation.subject", found=url)
         return Entry(path, msgspec.json.encode(entry), {}, fate)
-    meta = dict(object_of(known.get("meta")))
-    if etag := text_of(response.get("etag")).removeprefix("W/").strip('"'):
+    # The version of another entry is not that of the DELETE: with none it is of all versions.
+    told = object_of(known.get("meta"))
+    meta = {"source": told["source"]} if "source" in told else {}
+    etag = text_of(response.get("etag")).removeprefix("W/").strip('"')
+    modified = text_of(response.get("lastModified"))
+    if etag:
         meta["versionId"] = etag
-    if modified := text_of(response.get("lastModified")):
+    if modified and (etag or "versionId" not in told):  # a time is above every number
         meta["lastUpdated"] = modified
     observation = {
         "resourceType": _OBSERVATION,

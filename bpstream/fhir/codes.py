@@ -28,6 +28,9 @@ MDC = "urn:iso:std:iso:11073:10101"
 PANEL, SYSTOLIC, DIASTOLIC, MEAN = "85354-9", "8480-6", "8462-4", "8478-0"
 """LOINC, of the HL7 profile: what `build` writes and the fast path reads."""
 
+INVASIVE = "76215-3 76213-8 76214-6"
+"""LOINC, systolic, diastolic and mean of an arterial line: `export` writes them as well."""
+
 SYSTOLIC_TEXT, DIASTOLIC_TEXT = "Systolic Blood Pressure", "Diastolic Blood Pressure"
 """What the original producer writes instead of codes."""
 
@@ -66,7 +69,7 @@ _CONCEPTS = {
     **_triples(LOINC, Kind.READING, Series.UNKNOWN, "55284-4 - - -"),
     **_triples(LOINC, Kind.READING, Series.UNKNOWN, "35094-2 - - -"),
     **_triples(LOINC, Kind.READING, Series.CUFF, "- 76534-7 76535-4 76536-2"),
-    **_triples(LOINC, Kind.READING, Series.ARTERIAL, "- 76215-3 76213-8 76214-6"),
+    **_triples(LOINC, Kind.READING, Series.ARTERIAL, f"- {INVASIVE}"),
     **_triples(LOINC, Kind.AGGREGATE, Series.UNKNOWN, "96607-7 96608-5 96609-3 -"),
     **_triples(LOINC, Kind.AGGREGATE, Series.UNKNOWN, "97844-5 8490-5 8472-3 -"),
     **_triples(SNOMED, Kind.READING, Series.UNKNOWN, "75367002 271649006 271650006 6797001"),

@@ -12,7 +12,7 @@ _TEXT_LENGTH = 256
 _MOST_LABELS = 32
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # FHIR R4, id
 _BIRTH_DATE = re.compile(r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?")
-_TEST_DATA = "HTEST"  # v3-ActReason: test health data
+TEST_DATA = "HTEST"  # v3-ActReason: test health data
 
 CHILD_BELOW = 13
 """Years.  Below, blood pressure is judged by percentiles of age, sex and height.
@@ -45,7 +45,7 @@ def details(observation: dict[str, Any], taken: Effective, *, fhir_base: str) ->
 def label_flags(observation: dict[str, Any]) -> Flag:
     """Test data by its tag or label, and an id which breaks FHIR's rules."""
     flags = Flag(0)
-    if _TEST_DATA in (*_labels(observation, "tag"), *_labels(observation, "security")):
+    if TEST_DATA in (*_labels(observation, "tag"), *_labels(observation, "security")):
         flags |= Flag.TEST_DATA
     name = observation.get("id")
     if name is not None and not (isinstance(name, str) and _ID.fullmatch(name)):

@@ -51,7 +51,7 @@ class _Frame(_Strict, kw_only=True):
 
     resourceType: Literal["Observation"]  # noqa: N815 (FHIR's own names, here and below)
     id: str
-    status: Literal["final", "amended", "corrected"]
+    status: Literal["final"]
     category: tuple[_Category] | None = None
     subject: Reference
     effectiveDateTime: str  # noqa: N815

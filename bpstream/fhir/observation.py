@@ -15,7 +15,7 @@ from bpstream.fhir.samples import Alone, of_one_series, starts
 from bpstream.fhir.subject import patient_key
 from bpstream.fhir.times import BEFORE_1900, Effective, effective
 from bpstream.fhir.values import Part, Values, nothing, value_name, values_of
-from bpstream.reading import NOT_MEASURED, Flag, Kind, Reading, Series
+from bpstream.reading import AMENDS, NOT_MEASURED, Flag, Kind, Reading, Series
 
 
 class Withdrawn(NamedTuple):
@@ -167,7 +167,8 @@ class _Draft:
         self.reader, self.observation, self.patient = reader, observation, patient
         self.arrived_at = arrived_at
         self.name = identity.logical(observation, patient=patient, source=reader.source)
-        self.version = identity.version(observation, zone=reader.zone)
+        # An amendment that does not tell its version comes after what it amends.
+        self.version = identity.version(observation, zone=reader.zone) or int(bool(flags & AMENDS))
         self.codes = {next(iter(part.meaning.pressures)): part.meaning.coding for part in parts}
         named = [whole, *(part.meaning for part in parts)]
         method = codes.series_of_method(observation.get("method"))

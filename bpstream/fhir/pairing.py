@@ -71,7 +71,7 @@ def _merged(by_pressure: dict[str, Item]) -> Item:
     flags = Flag(0)
     for each in parts:
         flags |= each.flags
-    flags &= ~Flag.PARTIAL
+    flags ^= Flag.PARTIAL  # every part has it; the complement would lose AMENDS
     if first.systolic <= second.diastolic:
         flags |= Flag.IMPLAUSIBLE
     comparators = [each.details.comparators or ("", "") for each in (first, second)]

@@ -5,7 +5,7 @@ from typing import Any
 
 from bpstream.fhir.element import text_of
 from bpstream.fhir.reasons import Fault, rejected
-from bpstream.reading import Flag
+from bpstream.reading import AMENDS, Flag
 
 
 class Use(Enum):
@@ -20,8 +20,8 @@ ENTERED_IN_ERROR = "entered-in-error"
 
 _STATUS = {
     "final": (Use.EVALUATE, Flag(0)),
-    "amended": (Use.EVALUATE, Flag(0)),
-    "corrected": (Use.EVALUATE, Flag(0)),
+    "amended": (Use.EVALUATE, Flag(AMENDS)),
+    "corrected": (Use.EVALUATE, Flag(AMENDS)),
     "preliminary": (Use.EVALUATE, Flag.UNVERIFIED),
     "unknown": (Use.EVALUATE, Flag.STATUS_UNKNOWN),
     "registered": (Use.IGNORE, Flag(0)),

@@ -18,36 +18,41 @@ _FORBIDDEN = frozenset({401, 403})
 _TRY_LATER = frozenset({408, 429})
 # Elasticsearch judges these before it looks at single documents, so one spoils the request.
 _SPOILT = frozenset({400, 413})
+NO_INDEX = "index_not_found_exception"
+"""The error that says there is no such index."""
 # The index's or the cluster's fault, although the status is 4xx.  validation_exception: the
 # cluster has as many shards as it may have.
 _NOT_THE_DOCUMENTS_FAULT = frozenset(
     {
         "cluster_block_exception",
         "index_closed_exception",
-        "index_not_found_exception",
+        NO_INDEX,
         "validation_exception",
     }
 )
 
 
 class Verdict(Enum):
-    """What became of a document that Elasticsearch found fault with."""
+    """What became of an operation that Elasticsearch found fault with."""
 
-    STORED = auto()
-    """It is there, or a newer version of it."""
+    DONE = auto()
+    """A newer version is there, or there is nothing to remove."""
     LEFT = auto()
-    """Not stored now; the same document may be taken later."""
+    """Not done now; the same operation may be taken later."""
     REFUSED = auto()
-    """Never to be stored as it is."""
+    """Never to be done as it is."""
     FORBIDDEN = auto()
-    """We are not allowed to store it, nor any other."""
+    """We are not allowed to do it, nor any other."""
 
 
-def judge(item: Mapping[str, Any]) -> Verdict:
-    """Judge an item of a bulk answer that has an `error` beside its `status`."""
+def judge(action: str, item: Mapping[str, Any]) -> Verdict:
+    """Judge an item of a bulk answer that has an `error` beside its `status`.
+
+    `action` is what was to be done: index or delete.
+    """
     status, kind = item["status"], item["error"]["type"]
-    if status == _NEWER_IS_THERE:
-        return Verdict.STORED
+    if status == _NEWER_IS_THERE or (action == "delete" and kind == NO_INDEX):
+        return Verdict.DONE
     if kind == "security_exception":
         return Verdict.FORBIDDEN
     if _is_permanent(status) and kind not in _NOT_THE_DOCUMENTS_FAULT:
@@ -56,7 +61,7 @@ def judge(item: Mapping[str, Any]) -> Verdict:
 
 
 def reason(item: Mapping[str, Any]) -> str:
-    """Why an item that is not stored is not: `400 document_parsing_exception: [1:80] …`."""
+    """Why an item that is not done is not: `400 document_parsing_exception: [1:80] …`."""
     return f"{item['status']} {_describe(item['error'])}"
 
 

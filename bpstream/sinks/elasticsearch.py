@@ -1,42 +1,28 @@
 """Documents in Elasticsearch: an index for each month, one alias before them all."""
 
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import Any, Self, TypeVar, cast
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Self
 
 from elastic_transport import TransportError
 from elasticsearch import ApiError, AsyncElasticsearch
 from elasticsearch.serializer import CompatibilityModeNdjsonSerializer
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_random_exponential,
-)
+from msgspec import convert
+from tenacity import wait_random_exponential
 from tenacity.wait import wait_base
 
-from bpstream.document import Entry, Refused
+from bpstream.document import Entry, Found, Line, Refused, Removal, latest, month_of
 from bpstream.errors import BPStreamError, SinkError, StartError
 from bpstream.sinks import answers
-from bpstream.sinks.answers import Verdict
 from bpstream.sinks.mapping import PROPERTIES, index_template
+from bpstream.sinks.node import MOST_DOCUMENTS, Node
 
 _OLDEST_MAJOR = 8
 _REQUEST_TIMEOUT = 30.0  # seconds
 _PAUSES = wait_random_exponential(multiplier=0.5, max=10.0)  # seconds
 
-_MOST_DOCUMENTS = 1000
-# Under the 5 MB that Elasticsearch likes best: above 1 MiB aiohttp warns that a body of plain
-# bytes holds up the event loop.
-_MOST_BYTES = 1 << 20
-
-_DAY = 86_400_000_000  # microseconds
-# A clock that was never set must not make an index of its own for 1970.
-_OLD_BEFORE = datetime(2010, 1, 1, tzinfo=UTC)
-
-Positions = TypeVar("Positions", range, Sequence[int])
+_KNOWN_BY = Line.__struct_fields__
 
 
 def connect(
@@ -97,14 +83,8 @@ class ElasticsearchIndex:
     ) -> None:
         """Send each request up to `attempts` times, `pauses` apart."""
         self._client, self._alias = client, alias
-        self._url = client.transport.node_pool.all()[0].base_url
-        self._login = answers.login_of(client)
-        self._retrying = AsyncRetrying(
-            stop=stop_after_attempt(attempts),
-            wait=pauses,
-            retry=retry_if_exception_type(SinkError),
-            reraise=True,
-        )
+        self._node = Node(client, attempts=attempts, pauses=pauses)
+        self._url = self._node.url
 
     async def __aenter__(self) -> Self:
         return self
@@ -128,9 +108,9 @@ class ElasticsearchIndex:
         except ApiError as error:
             if answers.wrong_server(error):
                 raise StartError(f"{self._url} answers {answers.told(error)}; {wanted}") from error
-            raise self._failure(error) from error
+            raise self._node.failure(error) from error
         except TransportError as error:
-            raise self._failure(error) from error
+            raise self._node.failure(error) from error
         version = str(info["version"]["number"])
         if int(version.partition(".")[0]) < _OLDEST_MAJOR:
             raise StartError(f"{self._url} is Elasticsearch {version}; {wanted}")
@@ -163,7 +143,7 @@ class ElasticsearchIndex:
                     index=f"{alias}-*", dynamic="strict", properties=PROPERTIES
                 )
         except (ApiError, TransportError) as error:
-            raise self._failure(error) from error
+            raise self._node.failure(error) from error
 
     async def write(self, entries: Sequence[Entry]) -> list[Refused]:
         """Return once every entry is stored, or refused for good; else raise SinkError.
@@ -171,94 +151,96 @@ class ElasticsearchIndex:
         An entry that Elasticsearch has in a newer version counts as stored.  Raises
         :class:`StartError` if the user or API key may not write.
         """
-        operations = [self._operation(entry) for entry in entries]
-        refused: list[Refused] = []
-        for start in range(0, len(operations), _MOST_DOCUMENTS):
-            stop = min(start + _MOST_DOCUMENTS, len(operations))
-            for positions in _requests(operations, range(start, stop)):
-                refused += await self._store(operations, positions)
-        return refused
+        return await self._node.bulk([self._storing(entry) for entry in entries])
 
-    def _operation(self, entry: Entry) -> bytes:
+    async def remove(self, removals: Sequence[Removal]) -> None:
+        """Return once none of them is in its month in that version or a lower one.
+
+        A removal empties the place of the document in its month, whatever time it has there:
+        where the same version stays in that month, there is nothing to remove.  Raises as
+        `write` does, and :class:`StartError` if a removal is refused for good.
+        """
+        if not removals:
+            return
+        # A deletion with a version would make the index of a month that has none.
+        months = await self._node.ask(lambda: self._months(closed=True))
+        there = {name for index, aliases in months.items() for name in (index, *aliases)}
+        present = [each for each in removals if self._index_of(each.taken_at) in there]
+        refused = await self._node.bulk([self._deletion(removal) for removal in present])
+        if refused:
+            position, reason = refused[0]
+            document_id = present[position].document_id
+            raise StartError(f"{self._url} does not let {document_id} be removed: {reason}")
+
+    async def find(self, document_ids: Sequence[str]) -> list[Found]:
+        """What is known of those of the documents that are there, as of now, in any open month.
+
+        Of a document in two months, left by a crash, the higher version.  Raises as `write`.
+        """
+        ids = list(dict.fromkeys(document_ids))
+        if not ids:
+            return []
+        months = await self._node.ask(lambda: self._months(closed=False))
+        behind = [month for month, aliases in months.items() if self._alias in aliases]
+        places = [{"_index": month, "_id": each} for month in behind for each in ids]
+        found: list[Found] = []
+        for start in range(0, len(places), MOST_DOCUMENTS):
+            some = places[start : start + MOST_DOCUMENTS]
+            found += await self._node.ask(partial(self._get, some))
+        return latest(found)
+
+    async def _months(self, *, closed: bool) -> dict[str, Any]:
+        """The indices of months, and the aliases of each.
+
+        A month that was shrunk lies in an index of another name, with the month's as an alias.
+        """
+        answer = await self._client.indices.get_alias(
+            index=f"{self._alias}-*", expand_wildcards="all" if closed else "open"
+        )
+        if not isinstance(answer.body, dict):
+            raise SinkError(f"{self._url} names no indices: its answer is a proxy's")
+        return {index: found["aliases"] for index, found in answer.body.items()}
+
+    async def _get(self, places: Sequence[Mapping[str, str]]) -> list[Found]:
+        """The documents that are in these places.
+
+        By place, where a search would be one request: a search sees a document only after a
+        refresh, which takes a right of its own and costs the month being written.
+        """
+        answer = await self._client.mget(
+            docs=places,
+            source_includes=_KNOWN_BY,
+            filter_path="docs.found,docs._source,docs.error",
+        )
+        docs = answer["docs"] if isinstance(answer.body, dict) and "docs" in answer else []
+        if len(docs) != len(places):
+            looked = f"looked in {len(docs)} of {len(places)} places"
+            raise SinkError(f"{self._url} {looked}: its answer was cut, or is a proxy's")
+        for doc in docs:
+            if "error" in doc and doc["error"]["type"] != answers.NO_INDEX:
+                raise self._not_looked(doc["error"])
+        return [convert(doc["_source"], Line).found for doc in docs if doc.get("found")]
+
+    def _not_looked(self, error: Mapping[str, Any]) -> BPStreamError:
+        words = f"{error['type']}: {error['reason']}"
+        if error["type"] == "security_exception":
+            return self._node.forbidden(words)
+        return SinkError(f"{self._url} could not look for a document: {words}")
+
+    def _index_of(self, taken_at: int) -> str:
+        return f"{self._alias}-{month_of(taken_at)}"
+
+    def _storing(self, entry: Entry) -> bytes:
         """The two lines of the bulk request that store the entry."""
         document_id, version, _, _, taken_at, body = entry
-        action = (
-            f'{{"index":{{"_index":"{self._alias}-{_month(taken_at // _DAY)}",'
-            f'"_id":"{document_id}","version":{version},"version_type":"external_gte"}}}}\n'
-        )
-        return b"%b%b\n" % (action.encode(), body)
+        return b"%b%b\n" % (self._action("index", document_id, version, taken_at), body)
 
-    async def _store(self, operations: Sequence[bytes], positions: Sequence[int]) -> list[Refused]:
-        """Send one request, and what it left over again until nothing is."""
-        refused: list[Refused] = []
-        async for attempt in self._retrying.copy():
-            with attempt:
-                left: list[int] = []
-                why = ""
-                for position, item in await self._send(operations, positions):
-                    match answers.judge(item):
-                        case Verdict.REFUSED:
-                            refused.append(Refused(position, answers.reason(item)))
-                        case Verdict.LEFT:
-                            left.append(position)
-                            why = answers.reason(item)
-                        case Verdict.FORBIDDEN:
-                            words = answers.reason(item)
-                            raise answers.forbidden(words, url=self._url, login=self._login)
-                count, positions = f"{len(left)} of {len(positions)} documents", left
-                if left:
-                    raise SinkError(f"{self._url} did not take {count}: {why}")
-        return refused
+    def _deletion(self, removal: Removal) -> bytes:
+        """The line of the bulk request that removes the document."""
+        return self._action("delete", removal.document_id, removal.version, removal.taken_at)
 
-    async def _send(
-        self, operations: Sequence[bytes], positions: Sequence[int]
-    ) -> list[tuple[int, Mapping[str, Any]]]:
-        """What Elasticsearch finds fault with: by position, the item of its answer."""
-        payload = b"".join([operations[position] for position in positions])
-        try:
-            answer = await self._client.bulk(
-                operations=cast(Any, payload), filter_path="errors,items.*.status,items.*.error"
-            )
-        except ApiError as error:
-            if not answers.is_spoilt(error):
-                raise self._failure(error) from error
-            if len(positions) == 1:
-                fault = {"type": "bad_request", "reason": answers.told(error)}
-                return [(positions[0], {"status": error.meta.status, "error": fault})]
-            first, second = _halves(positions)
-            return await self._send(operations, first) + await self._send(operations, second)
-        except TransportError as error:
-            raise self._failure(error) from error
-        items = answer["items"] if isinstance(answer.body, dict) and "items" in answer else []
-        if len(items) != len(positions):
-            found = f"judged {len(items)} of {len(positions)} documents"
-            raise SinkError(f"{self._url} {found}: its answer was cut, or is a proxy's")
-        if not answer["errors"]:
-            return []
-        judged = zip(positions, (item["index"] for item in items), strict=True)
-        return [(position, item) for position, item in judged if "error" in item]
-
-    def _failure(self, error: ApiError | TransportError) -> BPStreamError:
-        return answers.failure(error, url=self._url, login=self._login)
-
-
-def _requests(operations: Sequence[bytes], positions: range) -> Iterator[Sequence[int]]:
-    """Yield the positions of each request: halves of `positions`, until they are small enough."""
-    size = sum(map(len, operations[positions.start : positions.stop]))
-    if size <= _MOST_BYTES or len(positions) == 1:
-        yield positions
-        return
-    for half in _halves(positions):
-        yield from _requests(operations, half)
-
-
-def _halves(positions: Positions) -> tuple[Positions, Positions]:
-    middle = len(positions) // 2
-    return positions[:middle], positions[middle:]
-
-
-@lru_cache
-def _month(day: int) -> str:
-    """The month of a day (days since 1970-01-01), as an index is named: `2026.01` or `old`."""
-    moment = datetime.fromtimestamp(0, UTC) + timedelta(days=day)
-    return "old" if moment < _OLD_BEFORE else f"{moment:%Y.%m}"
+    def _action(self, action: str, document_id: str, version: int, taken_at: int) -> bytes:
+        return (
+            f'{{"{action}":{{"_index":"{self._index_of(taken_at)}","_id":"{document_id}",'
+            f'"version":{version},"version_type":"external_gte"}}}}\n'
+        ).encode()

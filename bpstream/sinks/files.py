@@ -1,12 +1,13 @@
 """The archive in layout `files`: one JSON file a reading, in one folder."""
 
 import asyncio
+import logging
 import os
 import re
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -15,12 +16,18 @@ from pathlib import Path
 from threading import Lock
 from urllib.parse import quote
 
-from bpstream.document import Entry
+import msgspec
+
+from bpstream.document import Entry, Found, Line, Removal, latest
 from bpstream.errors import SinkError, StartError
+
+log = logging.getLogger(__name__)
 
 _LONGEST_ID = 64
 _PLAIN_ID = re.compile(rf"(?!\.)[A-Za-z0-9._-]{{1,{_LONGEST_ID}}}")
 _HASH_DIGITS = 12
+_NO_VERSION = -1  # below every version
+_TIME_PARTS = 3  # of a name, between underscores
 
 _MOST_OPEN = 256  # files at a time, of the 1024 a process may commonly have
 _ABANDONED_AFTER = 3600.0  # seconds; no write takes as long
@@ -48,9 +55,22 @@ class FileArchive:
         """
         await asyncio.to_thread(self._check)
 
-    async def write(self, entries: Sequence[Entry]) -> None:
-        """Return once every entry is on the disk under its name; else raise SinkError."""
-        await asyncio.to_thread(self._write, entries)
+    async def write(self, entries: Sequence[Entry], removals: Sequence[Removal] = ()) -> None:
+        """Return once every entry is on the disk, and no removal is; else raise SinkError.
+
+        Files are removed after all entries are on the disk, and never one of these entries.
+        For removals the folder is looked through: who took the reading is in a file's name,
+        and unknown.
+        """
+        await asyncio.to_thread(self._write, entries, removals)
+
+    async def find(self, document_ids: Sequence[str]) -> list[Found]:
+        """What is known of those of the documents that have a file; else raise SinkError.
+
+        Of a document with two files, left by a crash, the higher version.  Looks through the
+        folder, which takes seconds.
+        """
+        return await asyncio.to_thread(self._find, document_ids)
 
     def _check(self) -> None:
         try:
@@ -67,7 +87,7 @@ class FileArchive:
                 f"make the folder writable, or name another"
             ) from error
 
-    def _write(self, entries: Sequence[Entry]) -> None:
+    def _write(self, entries: Sequence[Entry], removals: Sequence[Removal]) -> None:
         # Of two versions of a reading in one batch, the later stays.
         bodies = {file_name(e): e.body for e in sorted(entries, key=lambda e: e.version)}
         names = list(bodies)
@@ -76,8 +96,41 @@ class FileArchive:
                 for start in range(0, len(names), _MOST_OPEN):
                     self._write_files({n: bodies[n] for n in names[start : start + _MOST_OPEN]})
                 _sync_folder(self._folder)
+                if removals:
+                    self._remove(removals, kept=bodies)
+                    _sync_folder(self._folder)
             except OSError as error:
                 raise SinkError(f"{self._folder} did not take the batch: {error}") from error
+
+    def _remove(self, removals: Sequence[Removal], *, kept: Collection[str]) -> None:
+        highest: dict[tuple[str, int], int] = {}
+        for document_id, version, _, taken_at in removals:
+            place = document_id, taken_at
+            highest[place] = max(version, highest.get(place, version))
+        endings = {f"{_time(at)}_{_start(document_id)}" for document_id, at in highest}
+        for path in self._ending_in(endings, parts=_TIME_PARTS + 1):
+            found = None if path.name in kept else _read(path)
+            if found is not None:
+                place = found.document_id, found.taken_at
+                if found.version <= highest.get(place, _NO_VERSION):
+                    path.unlink(missing_ok=True)
+
+    def _find(self, document_ids: Sequence[str]) -> list[Found]:
+        try:
+            paths = self._ending_in({_start(each) for each in document_ids}, parts=1)
+            found = [each for each in map(_read, paths) if each is not None]
+        except OSError as error:
+            raise SinkError(f"{self._folder} cannot be searched: {error}") from error
+        return latest(each for each in found if each.document_id in document_ids)
+
+    def _ending_in(self, endings: Collection[str], *, parts: int) -> list[Path]:
+        """The files whose names have these as their last `parts` parts."""
+        with os.scandir(self._folder) as listing:
+            return [
+                self._folder / each.name
+                for each in listing
+                if "_".join(each.name.removesuffix(".json").rsplit("_", parts)[1:]) in endings
+            ]
 
     def _write_files(self, bodies: dict[str, bytes]) -> None:
         temporary = {name: self._folder / f".{name}.{self._token}.tmp" for name in bodies}
@@ -106,10 +159,28 @@ def file_name(entry: Entry) -> str:
     >>> file_name(Entry("0f3a" * 8, 1, "PAT-003", "PRAC-01", 1769722371619300, b"{}"))
     'PAT-003_PRAC-01_20260129_213251_619300_0f3a0f3a0f3a.json'
     """
-    moment = _EPOCH + timedelta(microseconds=entry.taken_at)
     practitioner = "none" if entry.practitioner_id is None else _safe(entry.practitioner_id)
-    start = entry.document_id[:_HASH_DIGITS]
-    return f"{_safe(entry.patient_id)}_{practitioner}_{moment:%Y%m%d_%H%M%S_%f}_{start}.json"
+    time, start = _time(entry.taken_at), _start(entry.document_id)
+    return f"{_safe(entry.patient_id)}_{practitioner}_{time}_{start}.json"
+
+
+def _time(taken_at: int) -> str:
+    return f"{_EPOCH + timedelta(microseconds=taken_at):%Y%m%d_%H%M%S_%f}"
+
+
+def _start(document_id: str) -> str:
+    return document_id[:_HASH_DIGITS]
+
+
+def _read(path: Path) -> Found | None:
+    """What the file holds; None where another worker has removed it, or it is damaged."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Line).found
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        log.warning("%s is passed over: %s", path, error)
+        return None
 
 
 def _safe(identifier: str) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import msgspec
 
-from bpstream.document import Entry, Refused
+from bpstream.document import Entry, Found, Line, Refused, Removal
 from bpstream.errors import BPStreamError, SinkError, StartError
 
 _SCHEMA_VERSION = 1
@@ -39,6 +39,9 @@ ON CONFLICT (document_id) DO UPDATE SET
 WHERE excluded.version >= documents.version
 """
 
+# A version that was corrected to another time has moved the row already.
+_DELETE = "DELETE FROM documents WHERE document_id = ? AND taken_at = ? AND version <= ?"
+_BY_ID = "SELECT body FROM documents WHERE document_id = ?"
 _BY_TIME = "SELECT body FROM documents WHERE taken_at >= ? ORDER BY taken_at DESC LIMIT ?"
 _BY_PATIENT = _BY_TIME.replace("WHERE", "WHERE patient_id = ? AND")
 _BEFORE_ALL = -(1 << 63)
@@ -95,6 +98,18 @@ class LocalIndex:
         await asyncio.to_thread(self._write, entries)
         return []
 
+    async def remove(self, removals: Sequence[Removal]) -> None:
+        """Return once none of them is there in that version or a lower one; else raise SinkError.
+
+        A document that was corrected to another time since is another one, and stays.
+        """
+        rows = [(document_id, at, version) for document_id, version, _, at in removals]
+        await asyncio.to_thread(self._execute, _DELETE, rows)
+
+    async def find(self, document_ids: Sequence[str]) -> list[Found]:
+        """What is known of those of the documents that are there."""
+        return await asyncio.to_thread(self._find, document_ids)
+
     async def search(
         self, patient_id: str | None = None, since: int | None = None, limit: int = 100
     ) -> list[dict[str, Any]]:
@@ -113,16 +128,25 @@ class LocalIndex:
             (document_id, version, patient_id, taken_at, body.decode())
             for document_id, version, patient_id, _, taken_at, body in entries
         ]
+        self._execute(_UPSERT, rows)
+
+    def _execute(self, statement: str, rows: Iterable[tuple[str | int, ...]]) -> None:
+        """Execute it for every row, in one transaction."""
         with self._opened() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                connection.executemany(_UPSERT, rows)
+                connection.executemany(statement, rows)
                 connection.execute("COMMIT")
             except sqlite3.Error:
                 # A full disk has rolled it back already.
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
+
+    def _find(self, document_ids: Sequence[str]) -> list[Found]:
+        with self._opened() as connection:
+            rows = [connection.execute(_BY_ID, (each,)).fetchone() for each in set(document_ids)]
+        return [msgspec.json.decode(row[0], type=Line).found for row in rows if row]
 
     def _search(
         self, patient_id: str | None, since: int | None, limit: int

@@ -67,6 +67,14 @@ def sealed_path(folder: Path, name: SegmentName) -> Path:
     return folder / f"{name}.jsonl.gz"
 
 
+def segment_names(folder: Path, suffix: str) -> list[SegmentName]:
+    """The segments in `folder` whose file ends in `suffix`, in the order of their names."""
+    parsed = [
+        SegmentName.parse(path.name.removesuffix(suffix)) for path in folder.glob(f"*{suffix}")
+    ]
+    return sorted(name for name in parsed if name is not None)
+
+
 def recover(
     folder: Path, first: SegmentName, position: Position | None, *, opener: Opener = FileIO
 ) -> SegmentName:
@@ -75,7 +83,8 @@ def recover(
     That is `first`, or a later one where `first` would not come after all there is.  Committed
     is, of the lineage of `position` (of `first`, where there is none): what is not behind it;
     of any other: every whole line.  A crash may come at any time: the next call goes on.
-    Raises :class:`OSError`, and :class:`StartError` where committed lines are missing.
+    Raises :class:`OSError`, and :class:`StartError` where committed lines are missing, or
+    where there are segments of a later owner than `first`.
     """
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,8 +92,9 @@ def recover(
     for left in folder.glob(".*.tmp"):
         left.unlink(missing_ok=True)
     reached = _reached(position)
-    sealed = _names(folder, ".jsonl.gz")
-    unsealed = _names(folder, ".jsonl")
+    sealed = segment_names(folder, ".jsonl.gz")
+    unsealed = segment_names(folder, ".jsonl")
+    _refuse_later_owners(folder, first, [*sealed, *unsealed])
 
     for name in sealed:
         if _is_uncommitted(name, first, reached):
@@ -145,6 +155,17 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _refuse_later_owners(folder: Path, first: SegmentName, names: list[SegmentName]) -> None:
+    """Who does not know of segments there must not judge what is committed of them."""
+    for name in names:
+        if name.lineage == first.lineage and name.epoch > first.epoch:
+            raise StartError(
+                f"{folder} holds {name}, of a later owner than epoch {first.epoch}: another app "
+                "archives to the same folder, or its changelog was removed. Name another folder, "
+                "or move these files away"
+            )
+
+
 def _reached(position: Position | None) -> SegmentName | None:
     if position is None:
         return None
@@ -152,13 +173,6 @@ def _reached(position: Position | None) -> SegmentName | None:
     if name is None:
         raise StartError(f"the archive's position {position.name!r} is not a segment's name")
     return name
-
-
-def _names(folder: Path, suffix: str) -> list[SegmentName]:
-    parsed = [
-        SegmentName.parse(path.name.removesuffix(suffix)) for path in folder.glob(f"*{suffix}")
-    ]
-    return sorted(name for name in parsed if name is not None)
 
 
 def _is_uncommitted(name: SegmentName, first: SegmentName, reached: SegmentName | None) -> bool:

@@ -10,10 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 
-from bpstream.document import Entry
+from bpstream.document import Entry, Found, Removal, tombstone
 from bpstream.errors import SinkError, StartError
+from bpstream.sinks import segment_search
 from bpstream.sinks.segment_files import (
     Opener,
     Position,
@@ -49,11 +50,13 @@ class SegmentArchive:
         max_age: float = 900.0,
         opener: Opener = FileIO,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         """Archive to `folder`, in segments of up to `max_bytes` or `max_age` seconds.
 
         `lineage` names the stream whose offsets the positions go with: segments of another
-        are never continued or removed.
+        are never continued or removed.  A segment's age is by `clock`, and `now` is the time
+        of a removal, in seconds since 1970.
         """
         if not _LINEAGE.fullmatch(lineage):
             raise StartError(
@@ -62,7 +65,7 @@ class SegmentArchive:
             )
         self._folder, self._lineage = folder, lineage
         self._max_bytes, self._max_age = max_bytes, max_age
-        self._opener, self._clock = opener, clock
+        self._opener, self._clock, self._now = opener, clock, now
         self._partitions: dict[int, _Partition] = {}
 
     async def check(self) -> None:
@@ -84,19 +87,48 @@ class SegmentArchive:
             raise SinkError(f"{folder} cannot be taken over: {error}") from error
         self._partitions[partition] = _Partition(folder, name, self._opener, self._clock)
 
-    async def write(self, partition: int, entries: Sequence[Entry]) -> Position:
-        """Return the position behind the entries once they are on the disk; else raise SinkError.
+    async def write(
+        self, partition: int, entries: Sequence[Entry], removals: Sequence[Removal] = ()
+    ) -> Position:
+        """Return the position behind the lines once they are on the disk; else raise SinkError.
 
-        What an attempt that failed, or was cancelled, has written is cut by the next.
+        The removals' tombstones come first: a document that is in both is there.  What an
+        attempt that failed, or was cancelled, has written is cut by the next.
         """
         ours = self._ours(partition)
-        lines = b"\n".join([*(entry.body for entry in entries), b""])
+        now = int(self._now() * 1_000_000)
+        tombstones = [tombstone(removal, now) for removal in removals]
+        lines = b"\n".join([*tombstones, *(entry.body for entry in entries), b""])
         try:
             position = await asyncio.to_thread(ours.append, lines)
         except OSError as error:
             raise SinkError(f"{ours.folder} did not take the batch: {error}") from error
         ours.accept(position)
         return position
+
+    async def find(self, partition: int, document_ids: Sequence[str]) -> list[Found]:
+        """What is known of those of the documents that the partition's segments hold.
+
+        Reads back from the newest segment, also to other lineages: that takes seconds, and
+        writes go on meanwhile.  Seen is what writes that returned before the call have
+        written.  Raises SinkError.
+        """
+        ours = self._ours(partition)
+        stopped = Event()
+        try:
+            return await asyncio.to_thread(
+                segment_search.find,
+                ours.folder,
+                self._lineage,
+                document_ids,
+                written=ours.written,
+                stopped=stopped.is_set,
+            )
+        except OSError as error:
+            raise SinkError(f"{ours.folder} cannot be searched: {error}") from error
+        finally:
+            # A cancelled call leaves its thread at work.
+            stopped.set()
 
     async def rotate(self, partition: int, committed: Position) -> None:
         """Seal the segment that is full or old enough, once all of it is committed.
@@ -186,6 +218,12 @@ class _Partition:
         """Keep what was appended.  Not done in the thread: a cancelled write is not kept."""
         if self._segment is not None:
             self._segment.length = position.length
+
+    def written(self) -> tuple[SegmentName, int] | None:
+        """The open segment and how many of its bytes count; None where none is open."""
+        with self._turn:
+            segment = self._segment
+            return None if segment is None else (segment.name, segment.length)
 
     def rotate(self, committed: Position, max_bytes: int, max_age: float) -> None:
         with self._turn:

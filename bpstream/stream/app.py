@@ -8,32 +8,33 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import faust
+from confluent_kafka import TopicPartition
 from faust.types import TP
 from faust.web.drivers import DRIVERS
 from yarl import URL
 
-from bpstream.clinical import risk
+from bpstream.alarms import Alarms
+from bpstream.clinical import alarm_rules, risk
 from bpstream.errors import BPStreamError, StartError
-from bpstream.fhir.parse import Parser
-from bpstream.pipeline import Pipeline
 from bpstream.resources import shipped
 from bpstream.settings import Settings
 from bpstream.simulator import Simulator
-from bpstream.stream import delivery, logs, security
+from bpstream.stream import changelog, delivery, logs, security
 from bpstream.stream.classifier import Classifier
-from bpstream.stream.dead_letters import DeadLetters
 from bpstream.stream.health import Health
 from bpstream.stream.metrics import Metrics, total
+from bpstream.stream.notifier import notifiers
 from bpstream.stream.publish import Publisher, Record, partition_of
 from bpstream.stream.sinks import new_archive, new_index
 from bpstream.stream.stores import Stores
-from bpstream.stream.tables import PatientTable
+from bpstream.stream.tables import Changelog, OwnedPartition, PatientTable
 from bpstream.stream.topics import Topics, changelog_of, prepare
 from bpstream.stream.view import PatientView
+from bpstream.stream.wiring import stores_and_classifier
 from bpstream.stream.worker import Worker
 
 _log = logging.getLogger("bpstream")
@@ -95,9 +96,17 @@ class App(faust.App):
         self.chunk_size = settings.batch_size
         self.failure: BaseException | None = None
         self.publisher = Publisher(self._kafka_producer, self.health)
-        self.table = PatientTable(self, changelog=changelog_of(settings), publisher=self.publisher)
-        self.patients = PatientView(self.table)
+        self.table = PatientTable(
+            self,
+            changelog=changelog_of(settings),
+            publisher=self.publisher,
+            read=self._read_changelog,
+            is_member=self._is_member,
+        )
         self.model = risk.load(shipped("models") / settings.model)
+        rules = Path(settings.alarm_rules) if settings.alarm_rules else None
+        self.alarms = Alarms(alarm_rules.load(rules))
+        self.patients = PatientView(self.table, self.alarms.rules)
         self.stores: Stores | None = None
         self.found = Topics(settings.partitions, embedded_run)
         self.classifier: Classifier | None = None
@@ -161,14 +170,17 @@ class App(faust.App):
         except OSError as error:
             raise StartError(f"BPSTREAM_DATA_DIR cannot be made: {error}") from None
         self.found = await prepare(self.settings, embedded_run=self._embedded_run)
-        self.stores = Stores(
+        self.stores, classifier = stores_and_classifier(
+            self,
             self.new_archive(self.settings, lineage=self.found.lineage),
             await self.add_async_context(self.new_index(self.settings)),
-            health=self.health,
-            metrics=self.metrics,
         )
         await self.stores.open()
-        self.classifier = self._new_classifier(self.stores)
+        self.classifier = classifier
+        self.table.store.on_lost = self._release
+        self.table.store.on_unreadable = self._give_up
+        for notifier in notifiers(self.settings, health=self.health, metrics=self.metrics):
+            await self.add_runtime_dependency(notifier)
         await super().on_first_start()
         # Dictionaries by the thousand make full collections long; what is alive now stays.
         gc.collect()
@@ -178,44 +190,17 @@ class App(faust.App):
     def _create_directories(self) -> None:
         """Make none: Faust keeps nothing on the disk here."""
 
-    def _new_classifier(self, stores: Stores) -> Classifier:
-        settings, partitions = self.settings, self.found.partitions
-        pipeline = Pipeline(
-            parser=Parser(
-                source=settings.source,
-                fhir_base=settings.fhir_base,
-                timezone=ZoneInfo(settings.timezone),
-                max_skew=settings.max_skew,
-            ),
-            model=self.model,
-            home=lru_cache(maxsize=200_000)(
-                lambda patient_id: partition_of(patient_id.encode(), partitions)
-            ),
-            topic=settings.topic,
-            archive_all=settings.archive_readings == "all",
-            index_all=settings.index_readings == "all",
+    async def _is_member(self) -> bool:
+        consumer: Any = self.consumer
+        return await consumer.is_member()
+
+    async def _read_changelog(self, partition: OwnedPartition, end: int) -> Changelog:
+        return await changelog.read(
+            self.settings,
+            TopicPartition(self.table.changelog, partition.number, partition.changelog_offset + 1),
+            end,
+            wanted=lambda: not partition.lost,
         )
-        classifier = Classifier(
-            pipeline=pipeline,
-            table=self.table,
-            stores=stores,
-            publisher=self.publisher,
-            dead_letters=DeadLetters(
-                self.publisher,
-                topic=settings.dead_letter_topic,
-                source=settings.topic,
-                partitions=partitions,
-            ),
-            topics=self.found,
-            rekeyed_topic=settings.rekeyed_topic,
-            enriched_topic=settings.enriched_topic,
-            metrics=self.metrics,
-            generation=lambda: self.consumer_generation_id,
-            on_error=self.stop_worker,
-        )
-        self.table.store.on_lost = self._release
-        self.table.store.on_unreadable = self._give_up
-        return classifier
 
     def _kafka_producer(self) -> Any:
         producer: Any = self.producer
@@ -254,6 +239,7 @@ class App(faust.App):
         _log.info("ready, with partitions %s of %s", mine, self.settings.topic)
         if self.classifier is not None:
             self.classifier.lanes.resume()
+            self.add_future(self.classifier.take_over(mine))
 
     def _release(self, partition: Any) -> None:
         if self.stores is not None:

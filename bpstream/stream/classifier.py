@@ -1,7 +1,9 @@
 """The classifier agent: one fetched chunk of one partition at a time, from bytes to effects.
 
-    read → dead letters, the way home → archive → index → table → acknowledge → commit
+    judge:  read → dead letters, the way home → state → alerts
+    store:  archive → index → table → acknowledge → commit
 
+Judging may run ahead of storing by some bytes: alarms do not wait for a sink that is away.
 The order makes a crash harmless: what is not in the table yet is done again, and doing it
 again leaves one copy.  An error nobody expected ends the worker, because Faust would
 acknowledge what an exception passes over.
@@ -9,35 +11,69 @@ acknowledge what an exception passes over.
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 
+from bpstream.batch import Batch, Step, Wanted
 from bpstream.checkpoint import Checkpoint
+from bpstream.chunk import Chunk
 from bpstream.document import Entry
-from bpstream.pipeline import Batch, Pipeline, Step
+from bpstream.pipeline import Pipeline
 from bpstream.reading import Kind
-from bpstream.stream.dead_letters import DeadLetter, DeadLetters
-from bpstream.stream.lanes import Lanes
+from bpstream.stream.alerts import Alerts
+from bpstream.stream.dead_letters import REFUSED, TOO_LARGE, DeadLetter, DeadLetters
+from bpstream.stream.intake import Intake
+from bpstream.stream.lanes import Keep, Lanes
+from bpstream.stream.losses import Losses
 from bpstream.stream.metrics import Metrics
 from bpstream.stream.publish import Publisher, Record, TooLarge
-from bpstream.stream.rekey import chunk_of, homeward, rekeyed_chunk_of
+from bpstream.stream.rekey import chunk_of, going_home, homeward, rekeyed_chunk_of
 from bpstream.stream.stores import PartitionLost, Stores
 from bpstream.stream.tables import OwnedPartition, PatientTable
 from bpstream.stream.topics import Topics
 
 log = logging.getLogger(__name__)
 
-RETRACTION = "retraction"
-"""Reason of a dead letter: a reading was entered in error, or deleted."""
+AHEAD = 24 * 1024 * 1024
+"""Bytes of documents, rows and messages that may be judged ahead of what is stored; they take
+about four times as much memory."""
 
-TOO_LARGE = "too_large_to_rekey"
-"""Reason of a dead letter: with its headers the message is larger than the topic takes."""
+_MESSAGE_OVERHEAD = 200
+
+UNKNOWN_RETRACTION = "unknown_retraction"
+"""Reason of a dead letter: what is taken back is neither in the state nor in the stores."""
+
+
+class _Judged(NamedTuple):
+    """A step on its way to the stores."""
+
+    partition: OwnedPartition
+    batch: Batch
+    step: Step
+
+
+class _Done(NamedTuple):
+    """The end of a chunk: everything before it is stored."""
+
+    partition: OwnedPartition
+    batch: Batch
+    event: Any
+    began: float
+
+
+class _Ownership(NamedTuple):
+    """In a lane: a partition is this worker's since the generation began."""
+
+    partition: int
+    generation_id: int
 
 
 class Classifier:
-    """What happens to a chunk.  `lanes` runs `process` on the chunks of each partition."""
+    """What happens to a chunk.  `lanes` runs `judge` and `store` for each partition."""
 
     def __init__(
         self,
@@ -47,6 +83,9 @@ class Classifier:
         stores: Stores,
         publisher: Publisher,
         dead_letters: DeadLetters,
+        alerts: Alerts,
+        intake: Intake,
+        losses: Losses,
         topics: Topics,
         rekeyed_topic: str,
         enriched_topic: str,
@@ -57,68 +96,123 @@ class Classifier:
         """`generation` tells the consumer group's current one."""
         self._pipeline, self._table, self._stores = pipeline, table, stores
         self._publisher, self._dead_letters, self._metrics = publisher, dead_letters, metrics
+        self._alerts, self._intake, self._losses = alerts, intake, losses
         self._topics, self._rekeyed_topic = topics, rekeyed_topic
         self._enriched_topic = enriched_topic
         self._generation = generation
-        self.lanes = Lanes(self.process, on_error=on_error)
+        self.lanes = Lanes(self.judge, self.store, room=AHEAD, on_error=on_error)
+
+    async def take_over(self, partitions: Iterable[int]) -> None:
+        """Begin to own these partitions now, and not when their next message comes."""
+        generation = self._generation()
+        for number in partitions:
+            await self.lanes.put(number, _Ownership(number, generation))
 
     async def run(self, chunks: Any) -> None:
         """The agent: hand every chunk to its partition's lane."""
         async for event in chunks.noack().events():
             await self.lanes.put(event.message.partition, event)
 
-    async def process(self, event: Any) -> None:
-        """All effects of a chunk; it is acknowledged when the last one is stored."""
-        message = event.message
+    async def judge(self, event: Any, keep: Keep[_Judged | _Done]) -> None:
+        """Everything that does not wait for a store: the state, and the alerts."""
+        began = time.monotonic()
+        message = event if isinstance(event, _Ownership) else event.message
         if message.generation_id != self._generation():
             return  # Fetched before the partitions moved: it is delivered again.
-        began = time.monotonic()
         partition = self._table.store.partition(message.partition)
-        _hold_together(partition, message)
-        try:
-            if not partition.taken_over:
-                await self._take_over(partition)
-            if message.topic == self._rekeyed_topic:
-                chunk = rekeyed_chunk_of(message.value, topic=self._pipeline.topic)
-            else:
-                chunk = chunk_of(message.value)
-            batch = self._pipeline.read(chunk, partition)
-            await self._send_away(batch)
-            for step in self._pipeline.steps(batch, partition, now=time.time_ns() // 1000):
-                await self._store(partition, batch, step)
-                self._count_step(step)
-        except PartitionLost:
-            log.info("partition %d moved away in the middle of a chunk", partition.number)
+        if not (partition.taken_over or await self._take_over(partition, message.generation_id)):
             return
-        event.ack()
-        self._count(batch, began)
-        await self._stores.seal(partition)
+        if isinstance(message, _Ownership):
+            return
+        _hold_together(partition, message)
+        chunk = self._chunk_of(message)
+        await self._losses.look(partition, chunk.topic, message.value[0].offset)
+        batch = self._pipeline.read(chunk, partition)
+        await self._send_away(batch)
+        for step in self._pipeline.steps(batch, partition, now=time.time_ns() // 1000):
+            if isinstance(step, Wanted):
+                if not await self._look_up(partition, step.document_ids):
+                    return
+                continue
+            await self._alerts.publish(step.alerts)
+            await self._say_unknown(batch, step)
+            await keep(_Judged(partition, batch, step), step.size)
+        await keep(_Done(partition, batch, event, began), _held(message))
 
-    async def _take_over(self, partition: OwnedPartition) -> None:
-        """Begin an ownership: an epoch of its own, and the archive cut to what was committed."""
-        checkpoint, lineage = partition.checkpoint, self._topics.lineage
-        if checkpoint.lineage not in ("", lineage):
+    async def store(self, item: _Judged | _Done) -> None:
+        """Store a step; a chunk is acknowledged when the last effect of it is stored."""
+        partition = item.partition
+        if partition.lost:
+            log.info("partition %d moved away in the middle of a chunk", partition.number)
+        elif isinstance(item, _Done):
+            item.event.ack()
+            self._count(item.batch, item.began)
+            await self._stores.seal(partition)
+        else:
+            with suppress(PartitionLost):
+                await self._store(partition, item.batch, item.step)
+                self._count_step(item.step)
+
+    async def _look_up(self, partition: OwnedPartition, document_ids: list[str]) -> bool:
+        """Ask the stores what they hold, and write the answer down; false: the partition is lost.
+
+        What is on its way to them is let through first.
+        """
+        await self.lanes.stored(partition.number)
+        try:
+            found = await self._stores.look_up(partition, document_ids)
+        except PartitionLost:
+            return False
+        await self.lanes.hold()
+        if partition.lost:
+            return False
+        looked_up = partition.checkpoint.looked_up
+        looked_up |= found
+        await self._table.write(partition, replace(partition.written, looked_up={**looked_up}))
+        return True
+
+    async def _say_unknown(self, batch: Batch, step: Step) -> None:
+        letters = [
+            DeadLetter(each.origin, UNKNOWN_RETRACTION, "Observation.id", each.document_id)
+            for each in step.unknown
+        ]
+        await self._dead_letters.publish(batch.chunk, letters)
+
+    async def _take_over(self, partition: OwnedPartition, generation: int) -> bool:
+        """Begin an ownership; false where the partition is another worker's by now."""
+        if not await self._table.claim(partition, generation=generation):
+            log.info("partition %d is another worker's", partition.number)
+            return False
+        found, lineage = partition.checkpoint, self._topics.lineage
+        if found.lineage not in ("", lineage):
             log.warning(
                 "the input topics were made anew: the offsets of partition %d begin again",
                 partition.number,
             )
-            checkpoint = Checkpoint(epoch=checkpoint.epoch)
-        checkpoint.lineage = lineage
-        checkpoint.epoch += 1
-        partition.checkpoint = checkpoint
-        await self._stores.take_over(partition)
-        # From here on a former owner's records do not count.
-        await self._table.write(partition, np.zeros(0, np.intp))
+            found = Checkpoint(paused=found.paused)
+        found.lineage, found.epoch, found.step = lineage, partition.claim.epoch, 0
+        partition.checkpoint = found
+        partition.archived, partition.paused = found.archived, found.paused
+        await self._losses.look_back(partition)
+        partition.written = found.copy()
+        try:
+            await self._stores.take_over(partition)
+        except PartitionLost:
+            return False
+        found.paused = partition.paused
+        await self._table.rewrite(partition)
         partition.taken_over = True
+        return True
+
+    def _chunk_of(self, message: Any) -> Chunk:
+        if message.topic == self._rekeyed_topic:
+            return rekeyed_chunk_of(message.value, topic=self._pipeline.topic)
+        return chunk_of(message.value)
 
     async def _send_away(self, batch: Batch) -> None:
         """What is not for this partition's state: readings to their home, and dead letters."""
         letters = await self._send_home(batch)
         letters += [DeadLetter(*rejected) for rejected in batch.rejected]
-        letters += [
-            DeadLetter(retraction.origin, RETRACTION, "Observation.status", retraction.document_id)
-            for retraction in batch.retractions
-        ]
         await self._dead_letters.publish(batch.chunk, letters)
 
     async def _send_home(self, batch: Batch) -> list[DeadLetter]:
@@ -128,18 +222,19 @@ class Classifier:
         try:
             await self._publisher.publish(topic, records, partitions=partitions)
         except TooLarge:
-            for record, origin in zip(records, batch.away.origin, strict=True):
+            for record, (origin, _) in zip(records, going_home(batch), strict=True):
                 try:
                     await self._publisher.publish(topic, [record], partitions=partitions)
                 except TooLarge:
                     found = f"{len(record.value or b'')} bytes"
-                    letters.append(DeadLetter(origin, TOO_LARGE, origin.path, found))
+                    letters.append(DeadLetter(origin, TOO_LARGE, "", found))
         self._metrics.inputs.labels("dead_letter", TOO_LARGE).inc(len(letters))
         return letters
 
     async def _store(self, partition: OwnedPartition, batch: Batch, step: Step) -> None:
-        await self._stores.keep(partition, step.to_archive)
+        await self._stores.keep(partition, step.to_archive, step.from_archive)
         await self._find_by(partition, batch, step)
+        await self._stores.remove(partition, step.from_index)
         if self._enriched_topic and step.entries:
             await self._publisher.publish(
                 self._enriched_topic,
@@ -149,7 +244,10 @@ class Classifier:
         await self.lanes.hold()
         if partition.lost:
             raise PartitionLost
-        await self._table.write(partition, step.changed)
+        await self._intake.resumed(partition)
+        checkpoint = step.checkpoint
+        checkpoint.archived, checkpoint.paused = partition.archived, partition.paused
+        await self._table.write(partition, checkpoint, step.rows)
 
     async def _find_by(self, partition: OwnedPartition, batch: Batch, step: Step) -> None:
         """Index the step's anomalies; a document the index will never take is a dead letter."""
@@ -160,15 +258,15 @@ class Classifier:
         letters = []
         for position, reason in refused:
             entry: Entry = step.to_index[position]
-            origin = place[id(entry)]
-            path = origin.path or (batch.chunk.paths or [""] * len(batch.chunk))[origin.message]
-            letters.append(DeadLetter(origin, "refused_by_index", path, reason))
+            letters.append(DeadLetter(place[id(entry)], REFUSED, "", reason))
         await self._dead_letters.publish(batch.chunk, letters)
-        self._metrics.inputs.labels("dead_letter", "refused_by_index").inc(len(letters))
+        self._metrics.inputs.labels("dead_letter", REFUSED).inc(len(letters))
 
     def _count_step(self, step: Step) -> None:
         inputs = self._metrics.inputs
         inputs.labels("repeated", "").inc(step.repeated)
+        inputs.labels("retraction", "").inc(step.retracted)
+        inputs.labels("dead_letter", UNKNOWN_RETRACTION).inc(len(step.unknown))
         self._metrics.anomalies.inc(step.anomalies)
 
     def _count(self, batch: Batch, began: float) -> None:
@@ -176,18 +274,22 @@ class Classifier:
         spot = int(np.count_nonzero(batch.at_home.kind == Kind.READING))
         inputs.labels("reading", "").inc(spot)
         inputs.labels("aggregate", "").inc(len(batch.at_home) - spot)
-        inputs.labels("rekeyed", "").inc(len(batch.away))
+        inputs.labels("rekeyed", "").inc(len(batch.away) + len(batch.retractions_away))
         inputs.labels("skipped", "").inc(batch.skipped)
         for rejected in batch.rejected:
             inputs.labels("dead_letter", rejected.reason).inc()
         for ignored in batch.ignored:
             inputs.labels("ignored", ignored.reason).inc()
-        inputs.labels("dead_letter", RETRACTION).inc(len(batch.retractions))
         self._metrics.chunks.inc()
         self._metrics.chunk_seconds.observe(time.monotonic() - began)
         if len(batch.chunk):
             oldest = float(batch.chunk.arrived_at.min()) / 1e6
             self._metrics.latency_seconds.observe(max(0.0, time.time() - oldest))
+
+
+def _held(message: Any) -> int:
+    """Bytes of a chunk's messages, which are held until its last step is stored."""
+    return sum(len(record.value or b"") + _MESSAGE_OVERHEAD for record in message.value)
 
 
 def _hold_together(partition: OwnedPartition, message: Any) -> None:

@@ -15,6 +15,12 @@ _HEAD = 256 * 1024
 """How much is kept of a letter that is larger than the topic takes."""
 
 
+REFUSED = "refused_by_index"
+"""Reason of a dead letter: a document that the index will never take."""
+TOO_LARGE = "too_large_to_rekey"
+"""Reason of a dead letter: with its headers the message is larger than the topic takes."""
+
+
 class DeadLetter(NamedTuple):
     """Why an input is not used, and where it stood."""
 
@@ -62,9 +68,12 @@ class DeadLetters:
     def _record(self, chunk: Chunk, letter: DeadLetter) -> Record:
         at = letter.origin
         origins = chunk.origins
+        entry = at.entry or int(origins.entry[at.message])
         headers = {
+            # A crash may write a letter twice, with the same id.
+            "id": f"{origins.partition[at.message]}:{origins.offset[at.message]}:{entry}",
             "reason": letter.reason,
-            "path": letter.path,
+            "path": _path(at.path or (chunk.paths[at.message] if chunk.paths else ""), letter.path),
             "found": letter.found,
             "topic": self._source,
             "partition": str(origins.partition[at.message]),
@@ -76,3 +85,12 @@ class DeadLetters:
             chunk.values[at.message] if at.body is None else at.body,
             [(name, value.encode("utf-8", "replace")) for name, value in headers.items()],
         )
+
+
+def _path(entry: str, element: str) -> str:
+    """`Bundle.entry[3].resource.status`, `line 7: Observation.status`, `Observation.status`."""
+    if not entry or not element:
+        return entry or element
+    if entry.startswith("Bundle") and element.startswith("Observation"):
+        return entry + element.removeprefix("Observation")
+    return f"{entry}: {element}"

@@ -11,7 +11,7 @@ fetched, so that no commit passes over one that is not done.
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from faust.serializers.schemas import Schema
@@ -47,6 +47,8 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        # What a producer took back again was never sent.
+        consumer._isolation_level = "read_committed"
         return consumer
 
 
@@ -97,6 +99,8 @@ class ChunkConsumer(driver.Consumer):
         if not self.flow_active:
             await self._seek_back()
             return
+        if not records:
+            await self._pass_markers()
 
         def still_ours(tp: TP) -> bool:
             return bool(active is None or tp in active or tp in self._buffered_partitions)
@@ -110,7 +114,8 @@ class ChunkConsumer(driver.Consumer):
             for chunk in _sliced(await self._continued(tp, fetched), self.app.chunk_size):
                 if not self.flow_active or self.app.consumer_generation_id != generation:
                     return
-                if not still_ours(tp):
+                # Where it is not known where it goes on, a seek is under way: it comes again.
+                if not still_ours(tp) or tp not in self._next:
                     break
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
                 message = self._chunk_message(tp, chunk, generation)
@@ -131,7 +136,9 @@ class ChunkConsumer(driver.Consumer):
         flow stopped, would otherwise leave a hole that nobody sees.
         """
         expected = self._next.get(tp)
-        if expected is None or not records or records[0].offset == expected:
+        if expected is None:
+            return []
+        if not records or records[0].offset == expected:
             return records
         if records[0].offset < expected:
             return [record for record in records if record.offset >= expected]
@@ -169,10 +176,58 @@ class ChunkConsumer(driver.Consumer):
             self.log.warning("Cannot seek back to the committed offsets: %r", error)
 
     async def perform_seek(self) -> None:
-        """Go back to what was committed: whatever is in flight will be delivered again."""
+        """Go back to what was committed: whatever is in flight will be delivered again.
+
+        Faust fetches meanwhile.  What comes before it is known where a partition goes on is
+        dropped, and would otherwise be delivered and then be forgotten.
+        """
+        inputs = self._inputs()
+        self._forget(inputs)
         await super().perform_seek()
         self._in_flight.clear()
-        self._next = {tp: offset for tp, offset in self._read_offset.items() if offset is not None}
+        begin = {tp: self._read_offset[tp] for tp in inputs}
+        # Faust leaves a partition of which nothing is committed where it is.
+        fresh = await self.earliest_offsets(*(tp for tp in inputs if begin[tp] is None))
+        for tp, offset in fresh.items():
+            await self.seek(tp, offset)
+            begin[ensure_TP(tp)] = offset
+        self._next |= {tp: offset or 0 for tp, offset in begin.items()}
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """Go to where a recovery begins; nothing else of these partitions is delivered."""
+        self._forget(map(ensure_TP, partitions))
+        # At first: what is fetched as soon as it is sought is not to be dropped.
+        self._next |= {ensure_TP(tp): offset for tp, offset in partitions.items()}
+        await super().seek_wait(partitions)
+
+    async def _pass_markers(self) -> None:
+        """Commit what lies behind the last message: a transaction's marker, or nothing any more.
+
+        To be called where a fetch has brought nothing.  What an earlier one brought in vain is
+        looked for once, before it counts as nothing.
+        """
+        for tp in self._inputs():
+            done, end = self._next.get(tp), self.highwater(tp)
+            if done is None or end is None or end <= done or self._in_flight[tp]:
+                continue
+            position = await self.position(tp)
+            if position is None or position <= done:
+                continue
+            if self._looked_again.get(tp) != done:
+                self._looked_again[tp] = done
+                await self.seek(tp, done)
+            elif await self._thread.commit({tp: position}):
+                self._next[tp] = self._committed_offset[tp] = position
+
+    def _inputs(self) -> set[TP]:
+        """The partitions whose messages are acknowledged: not those of changelogs."""
+        enabled = self.app.topics.acks_enabled_for
+        return {tp for tp in map(ensure_TP, self.assignment()) if enabled(tp.topic)}
+
+    def _forget(self, partitions: Iterable[TP]) -> None:
+        for tp in partitions:
+            self._next.pop(tp, None)
+            self._looked_again.pop(tp, None)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         # A chunk covers the offsets between its messages, compacted or transactional ones too.
@@ -205,17 +260,26 @@ class ChunkConsumer(driver.Consumer):
             self.log.warning("Not committed before the partitions moved: %r", error)
         for tp in revoked:
             self._in_flight.pop(ensure_TP(tp), None)
-            self._next.pop(ensure_TP(tp), None)
+        self._forget(map(ensure_TP, revoked))
         await super().on_partitions_revoked(revoked)
+
+    async def is_member(self) -> bool:
+        """Whether the group still knows this worker: one that was frozen may not have noticed."""
+        for tp in map(ensure_TP, self.assignment()):
+            committed = self._committed_offset[tp]
+            if committed is not None:
+                # Refused where the group has gone on without us.
+                return bool(await self._thread.commit({tp: committed}))
+        return True
 
     def lag(self) -> Mapping[TP, int]:
         """Messages of each assigned partition that are not committed yet."""
-        behind = {}
-        for tp in map(ensure_TP, self.assignment()):
-            end, done = self.highwater(tp), self._committed_offset[tp]
-            if end is not None and self.app.topics.acks_enabled_for(tp.topic):
-                behind[tp] = max(0, end - (done or 0))
-        return behind
+        ends = {tp: self.highwater(tp) for tp in self._inputs()}
+        return {
+            tp: max(0, end - (self._committed_offset[tp] or 0))
+            for tp, end in ends.items()
+            if end is not None
+        }
 
 
 def _sliced(records: Sequence[Any], size: int) -> list[Sequence[Any]]:

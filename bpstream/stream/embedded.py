@@ -12,6 +12,10 @@ from confluent_kafka import Producer
 
 PARTITIONS = 4
 """What every topic of the embedded broker has."""
+MAX_MESSAGE_BYTES = 1_000_000
+"""Largest message that goes through the embedded broker."""
+CLUSTER = "mockCluster"
+"""How the embedded broker's name for itself begins."""
 
 
 class EmbeddedBroker:

@@ -4,43 +4,69 @@ from types import TracebackType
 from typing import Self
 
 from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
 from bpstream.errors import StartError
 from bpstream.settings import Settings
-from bpstream.stream.topics import MAX_MESSAGE_BYTES, client_settings
+from bpstream.stream import embedded
+from bpstream.stream.lag import Lag
+from bpstream.stream.topics import MAX_MESSAGE_BYTES, client_settings, room_of
 
 _ANSWER_WITHIN = 10.0
 _FLUSH_WITHIN = 60.0
+_BATCH = 1_000_000
+_MOST_WAITING = 64 * 1024
+"""KiB of messages that are not yet sent."""
+_FRAME = 1024
+"""Bytes of a message's key, headers and batch, at most, in what the topic takes."""
 
 
 class Feed:
-    """Sends messages to BPSTREAM_TOPIC.  Leaving the block waits until Kafka has them all."""
+    """Sends messages to BPSTREAM_TOPIC.  Leaving the block waits until Kafka has them all.
+
+    An embedded broker keeps little: there, sending waits for the worker where it is behind.
+    """
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._topic, self._address = settings.topic, settings.bootstrap_servers
         self._failed: str | None = None
-        self._producer = Producer(
-            {
-                **client_settings(settings),
-                "partitioner": "murmur2_random",  # Kafka's own; librdkafka's default is another
-                "enable.idempotence": True,
-                "linger.ms": 20,
-                "message.max.bytes": MAX_MESSAGE_BYTES,
-                "log_level": 0,
-            }
-        )
+        self._lag: Lag | None = None
+        self.cluster = ""
+        """The broker's name for itself, once the block is entered."""
+        self.room = 0
+        """Bytes of the largest message the topic takes, once the block is entered."""
 
     def __enter__(self) -> Self:
+        client = {**client_settings(self._settings), "log_level": 0}
+        admin = AdminClient(client)
         try:
-            self._producer.list_topics(timeout=_ANSWER_WITHIN)
+            self.cluster = str(admin.list_topics(timeout=_ANSWER_WITHIN).cluster_id)
         except KafkaException as exception:
             raise StartError(
                 f"Kafka does not answer at {self._address} (BPSTREAM_BROKER): "
                 f"{exception.args[0].str()}"
             ) from None
+        if self.cluster.startswith(embedded.CLUSTER):
+            self._lag = Lag(self._settings)
+            self.room = embedded.MAX_MESSAGE_BYTES - _FRAME
+        else:
+            self.room = room_of(self._settings, admin) - _FRAME
+        self._producer = Producer(
+            {
+                **client,
+                "partitioner": "murmur2_random",  # Kafka's own; librdkafka's default is another
+                "enable.idempotence": True,
+                "linger.ms": 20,
+                "message.max.bytes": MAX_MESSAGE_BYTES,
+                # The topic's limit is that of a batch.
+                "batch.size": min(_BATCH, self.room),
+                "queue.buffering.max.kbytes": _MOST_WAITING,
+            }
+        )
         return self
 
-    def send(self, key: str, value: bytes) -> None:
+    def send(self, key: str | None, value: bytes) -> None:
         """Hand a message over; waits while too many are on their way."""
         while True:
             try:
@@ -52,6 +78,18 @@ class Feed:
         self._producer.poll(0)
         if self._failed:
             raise StartError(f"Kafka did not take a message for {self._topic}: {self._failed}")
+        if self._lag is not None and self._lag.is_full(len(value)):
+            self.flush()
+            self._lag.wait()
+
+    def flush(self) -> None:
+        """Return once Kafka has all that was sent; else raise :class:`StartError`."""
+        left = self._producer.flush(_FLUSH_WITHIN)
+        if left or self._failed:
+            raise StartError(
+                f"Kafka did not take {left or 'some'} messages for {self._topic}: "
+                f"{self._failed or f'no answer within {_FLUSH_WITHIN:.0f} s'}"
+            )
 
     def __exit__(
         self,
@@ -59,12 +97,14 @@ class Feed:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        left = self._producer.flush(_FLUSH_WITHIN)
-        if kind is None and (left or self._failed):
-            raise StartError(
-                f"Kafka did not take {left or 'some'} messages for {self._topic}: "
-                f"{self._failed or f'no answer within {_FLUSH_WITHIN:.0f} s'}"
-            )
+        try:
+            if kind is None:
+                self.flush()
+            else:
+                self._producer.flush(_FLUSH_WITHIN)
+        finally:
+            if self._lag is not None:
+                self._lag.close()
 
     def _delivered(self, error: object, message: object) -> None:
         del message

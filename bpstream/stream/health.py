@@ -21,6 +21,7 @@ class Health:
         """`facts` are the worker's numbers, as JSON."""
         self._facts = facts
         self._reasons: dict[str, str] = {"start": "the worker is starting"}
+        self._warnings: dict[str, str] = {}
         self._turned = time.monotonic()
 
     def trouble(self, part: str, reason: str) -> None:
@@ -29,9 +30,16 @@ class Health:
             log.warning("%s; trying again", reason)
         self._reasons[part] = reason
 
+    def warn(self, part: str, reason: str) -> None:
+        """`part` cannot do its work, and no reading waits for it: the worker is ready still."""
+        if self._warnings.get(part) != reason:
+            log.warning("%s; trying again", reason)
+        self._warnings[part] = reason
+
     def clear(self, part: str) -> None:
         """`part` works (again)."""
-        if self._reasons.pop(part, None) is not None:
+        troubles = (self._reasons.pop(part, None), self._warnings.pop(part, None))
+        if troubles != (None, None):
             log.warning("%s works again", part)
 
     def moving(self) -> None:
@@ -47,9 +55,13 @@ class Health:
         """Why the worker is not ready; empty: it is."""
         return list(self._reasons.values())
 
+    def warnings(self) -> list[str]:
+        """What troubles parts that no reading waits for."""
+        return list(self._warnings.values())
+
     def of(self, part: str) -> str:
         """`ok`, or what troubles `part`."""
-        return self._reasons.get(part, "ok")
+        return self._reasons.get(part) or self._warnings.get(part, "ok")
 
     def turn(self) -> None:
         """The loop turned; called by a timer in it."""
@@ -61,4 +73,7 @@ class Health:
 
     def status(self) -> dict[str, Any]:
         """The worker's numbers, and what its sinks say, as JSON."""
-        return {**self._facts(), "index": self.of("index"), "archive": self.of("archive")}
+        return {
+            **self._facts(),
+            **{part: self.of(part) for part in ("index", "archive", "webhook", "alertmanager")},
+        }

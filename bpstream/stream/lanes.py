@@ -1,41 +1,57 @@
 """Lanes: chunks of one partition one after the other, partitions beside each other.
 
-While one partition waits for a store, another one's chunk is worked on.  A lane holds one
-chunk in work and one that waits, so what is taken in stays bounded.
+A lane has two ends.  At the one, chunks are judged; at the other, what came of them is
+stored, in the same order.  Between their ends the lanes have room for some bytes, so that
+judging (and raising alarms) goes on while a store is away, in bounded memory.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+Item = TypeVar("Item")
+Keep = Callable[[Item, int], Awaitable[None]]
+"""Hands an item of so many bytes on to be stored; waits while there is no room."""
 
 
-class Lanes:
-    """Runs `work` on every chunk that is put in.  Whatever `work` raises goes to `on_error`."""
+class Lanes(Generic[Item]):
+    """Runs `judge` on every chunk that is put in, and `store` on every item it keeps.
+
+    Whatever one of them raises goes to `on_error`, and ends the lane.
+    """
 
     def __init__(
         self,
-        work: Callable[[Any], Awaitable[None]],
+        judge: Callable[[Any, Keep[Item]], Awaitable[None]],
+        store: Callable[[Item], Awaitable[None]],
         *,
+        room: int,
         on_error: Callable[[BaseException], Awaitable[None]],
     ) -> None:
-        self._work, self._on_error = work, on_error
-        self._waiting: dict[int, asyncio.Queue[Any]] = {}
+        """The lanes share `room` bytes between their ends; each has room for one item at least."""
+        self._judge, self._store, self._on_error = judge, store, on_error
+        self._room = _Room(room)
+        self._lanes: dict[int, _Lane[Item]] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._open = asyncio.Event()
-        self._open.set()
-        self._settled = asyncio.Event()
-        self._settled.set()
-        self._busy: set[int] = set()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._in_work = 0
+        self._idle, self._open, self._settled = (asyncio.Event() for _ in range(3))
+        for event in (self._idle, self._open, self._settled):
+            event.set()
 
-    async def put(self, number: int, event: Any) -> None:
+    async def put(self, number: int, chunk: Any) -> None:
         """Hand a chunk of partition `number` over; waits while its lane is full."""
-        queue = self._waiting.get(number)
-        if queue is None:
-            queue = self._waiting[number] = asyncio.Queue(maxsize=1)
-            self._tasks.append(asyncio.create_task(self._run(number, queue)))
-        await queue.put(event)
+        lane = self._lanes.get(number)
+        if lane is None:
+            lane = self._lanes[number] = _Lane(self._room)
+            self._tasks += [
+                asyncio.create_task(self._judging(lane)),
+                asyncio.create_task(self._storing(lane)),
+            ]
+        await lane.chunks.put(chunk)
+
+    async def stored(self, number: int) -> None:
+        """Wait until all that a lane has kept so far is stored; for its own `judge`."""
+        await self._lanes[number].emptied()
 
     async def settle(self, within: float) -> bool:
         """Begin nothing new and wait for what is in work; whether it ended `within` seconds."""
@@ -48,11 +64,11 @@ class Lanes:
         return True
 
     async def hold(self) -> None:
-        """Wait, in a chunk that outlasted `settle`, until it is known whose its partition is."""
+        """Wait, in what outlasted `settle`, until it is known whose its partition is."""
         await self._settled.wait()
 
     def resume(self) -> None:
-        """Begin new chunks again, and let go those that are held."""
+        """Begin new chunks again, and let go what is held."""
         self._settled.set()
         self._open.set()
 
@@ -62,23 +78,79 @@ class Lanes:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
-        self._waiting.clear()
+        self._lanes.clear()
 
-    async def _run(self, number: int, queue: "asyncio.Queue[Any]") -> None:
+    async def _judging(self, lane: "_Lane[Item]") -> None:
+        async def keep(item: Item, size: int) -> None:
+            await lane.make_room(size)
+            self._begin()
+            lane.items.put_nowait((item, size))
+
         while True:
-            event = await queue.get()
+            chunk = await lane.chunks.get()
             while not self._open.is_set():  # It may be closed again before we are woken.
                 await self._open.wait()
-            self._busy.add(number)
-            self._idle.clear()
-            try:
-                await self._work(event)
-            except Exception as error:
-                await self._on_error(error)
-                # A chunk that failed is not passed over: the lane ends with it, and the
-                # worker with the lane.
+            if not await self._done(self._judge(chunk, keep)):
                 return
-            finally:
-                self._busy.discard(number)
-                if not self._busy:
-                    self._idle.set()
+
+    async def _storing(self, lane: "_Lane[Item]") -> None:
+        while True:
+            item, size = await lane.items.get()
+            # It is in work since it was kept.
+            self._in_work -= 1
+            if not await self._done(self._store(item)):
+                return
+            lane.free(size)
+
+    async def _done(self, work: Awaitable[None]) -> bool:
+        """Do `work`; false where it failed: it is not passed over, the worker ends with it."""
+        self._begin()
+        try:
+            await work
+        except Exception as error:
+            await self._on_error(error)
+            return False
+        finally:
+            self._in_work -= 1
+            if not self._in_work:
+                self._idle.set()
+        return True
+
+    def _begin(self) -> None:
+        self._in_work += 1
+        self._idle.clear()
+
+
+class _Room:
+    """Bytes that all lanes share."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+        self.freed = asyncio.Event()
+
+
+class _Lane(Generic[Item]):
+    """One chunk may wait to be judged, and items in the common room to be stored."""
+
+    def __init__(self, room: _Room) -> None:
+        self.chunks: asyncio.Queue[Any] = asyncio.Queue(maxsize=1)
+        self.items: asyncio.Queue[tuple[Item, int]] = asyncio.Queue()
+        self._room, self._kept = room, 0
+
+    async def make_room(self, size: int) -> None:
+        # A lane that keeps nothing goes on, whatever the others keep.
+        while self._kept and self._room.left < size:
+            self._room.freed.clear()
+            await self._room.freed.wait()
+        self._kept += 1
+        self._room.left -= size
+
+    def free(self, size: int) -> None:
+        self._kept -= 1
+        self._room.left += size
+        self._room.freed.set()
+
+    async def emptied(self) -> None:
+        while self._kept:
+            self._room.freed.clear()
+            await self._room.freed.wait()

@@ -45,6 +45,24 @@ class Metrics:
             ("sink",),
             registry=self.registry,
         )
+        self.alerts = Counter(
+            "bpstream_alerts",
+            "Alerts published, by rule, severity and state (firing, changed, recovered)",
+            ("rule", "severity", "state"),
+            registry=self.registry,
+        )
+        self.notified = Counter(
+            "bpstream_notified",
+            "Alerts sent to a webhook or to Alertmanager, by outcome (sent, refused)",
+            ("receiver", "outcome"),
+            registry=self.registry,
+        )
+        self.lost = Counter(
+            "bpstream_lost",
+            "Messages that Kafka no longer had when they were to be applied",
+            ("topic", "partition"),
+            registry=self.registry,
+        )
         self.patients = Gauge(
             "bpstream_patients", "Patients in this worker's state", registry=self.registry
         )

@@ -11,28 +11,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bpstream.batch import Batch
 from bpstream.chunk import Chunk, Origins
-from bpstream.pipeline import Batch
+from bpstream.reading import Origin
 from bpstream.stream.publish import Record
 
 _ORIGIN = "origin"
 _PATH = "path"
+_KEY = "key"
+RETRIED = "retried"
+"""The header of a message that was a dead letter: the letter's id."""
 
 _STOOD = re.compile(rb"(.+)" + rb":(\d{1,18})" * 4)
 """An origin: topic, partition, offset, entry, and when it arrived (µs since 1970)."""
 
 
+def going_home(batch: Batch) -> list[tuple[Origin, str]]:
+    """Readings and retractions that are not at home, and whose: in the order of the input."""
+    away = list(zip(batch.away.origin, batch.away.patient_id, strict=True))
+    away += [(each.origin, each.patient_id) for each in batch.retractions_away]
+    return sorted(away, key=lambda each: each[0][:2])
+
+
 def homeward(batch: Batch) -> list[Record]:
-    """One record for each reading that is not at home, in the order of the input."""
-    chunk, away = batch.chunk, batch.away
+    """One record for each of `going_home`, in that order."""
+    chunk = batch.chunk
     origins = chunk.origins
     records = []
-    for patient_id, at in zip(away.patient_id, away.origin, strict=True):
+    for at, patient_id in going_home(batch):
         arrived_at = int(chunk.arrived_at[at.message])
         stood = (origins.partition[at.message], origins.offset[at.message], at.entry, arrived_at)
         headers = [(_ORIGIN, ":".join([chunk.topic, *map(str, stood)]).encode())]
         if at.path:
             headers.append((_PATH, at.path.encode()))
+        if (key := chunk.keys[at.message]) is not None:
+            headers.append((_KEY, key))
+        if at.message in chunk.retried:
+            headers.append((RETRIED, b""))
         body = chunk.values[at.message] if at.body is None else at.body
         records.append(Record(patient_id.encode(), body, headers, arrived_at // 1000))
     return records
@@ -49,6 +64,7 @@ def chunk_of(records: Sequence[Any]) -> Chunk:
         keys=[record.key for record in records],
         arrived_at=np.fromiter((record.timestamp for record in records), np.int64, n) * 1000,
         origins=Origins(np.full(n, records[0].partition, np.int32), offset, np.zeros(n, np.int64)),
+        retried=_retried(records),
     )
 
 
@@ -68,13 +84,23 @@ def rekeyed_chunk_of(records: Sequence[Any], *, topic: str) -> Chunk:
         topic=records[0].topic,
         offset=_offsets(kept),
         values=[record.value for record in kept],
-        keys=[record.key for record in kept],
+        # The original one.  Without, it had none.
+        keys=[dict(record.headers).get(_KEY) for record in kept],
         arrived_at=stood[:, 3],
         origins=Origins(stood[:, 0].astype(np.int32), stood[:, 1], stood[:, 2]),
         rekeyed=True,
         paths=[
             (dict(record.headers).get(_PATH) or b"").decode(errors="replace") for record in kept
         ],
+        retried=_retried(kept),
+    )
+
+
+def _retried(records: Sequence[Any]) -> frozenset[int]:
+    return frozenset(
+        position
+        for position, record in enumerate(records)
+        if record.headers and RETRIED in dict(record.headers)
     )
 
 

@@ -23,6 +23,22 @@ def credentials(settings: Settings) -> Any:
     return faust.SSLCredentials(context) if context else None
 
 
+def client(settings: Settings) -> dict[str, Any]:
+    """How a client of aiokafka's connects to the broker of `settings`."""
+    protocol = settings.broker_security_protocol
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "security_protocol": protocol,
+    }
+    if protocol.endswith("SSL"):
+        options["ssl_context"] = _context(settings)
+    if protocol.startswith("SASL"):
+        options["sasl_mechanism"] = settings.broker_sasl_mechanism
+        options["sasl_plain_username"] = settings.broker_username
+        options["sasl_plain_password"] = settings.broker_password
+    return options
+
+
 def _context(settings: Settings) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=settings.broker_ca_file or None)

@@ -1,11 +1,14 @@
 """The sinks that the settings ask for."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 from bpstream.checkpoint import Archived
-from bpstream.document import Entry
+from bpstream.document import Entry, Found, Removal
 from bpstream.settings import Settings
+from bpstream.sinks.contents import of_elasticsearch, of_local
 from bpstream.sinks.elasticsearch import ElasticsearchIndex, connect
 from bpstream.sinks.files import FileArchive
 from bpstream.sinks.local import LocalIndex
@@ -26,19 +29,39 @@ def new_index(settings: Settings) -> Index:
     """Elasticsearch where `settings` name one, else the local index."""
     if not settings.elasticsearch_url:
         return LocalIndex(local_index(settings))
-    client = connect(
-        settings.elasticsearch_url,
-        api_key=settings.elasticsearch_api_key,
-        username=settings.elasticsearch_username,
-        password=settings.elasticsearch_password,
-        ca_file=settings.elasticsearch_ca_file,
-    )
-    return ElasticsearchIndex(client, alias=settings.index)
+    return ElasticsearchIndex(connect(**_elasticsearch(settings)), alias=settings.index)
+
+
+async def indexed(settings: Settings, fields: list[str]) -> AsyncIterator[list[dict[str, Any]]]:
+    """At least `fields` of every document in the index, some at a time.
+
+    Changes nothing.  Raises SinkError where the index is away, StartError where it refuses us.
+    """
+    if not settings.elasticsearch_url:
+        for page in of_local(local_index(settings)):
+            yield page
+        return
+    async with (
+        connect(**_elasticsearch(settings)) as client,
+        aclosing(of_elasticsearch(client, settings.index, fields)) as pages,
+    ):
+        async for page in pages:
+            yield page
 
 
 def local_index(settings: Settings) -> Path:
     """Where the local index is."""
     return settings.data_dir / LOCAL_INDEX
+
+
+def _elasticsearch(settings: Settings) -> dict[str, str]:
+    return {
+        "url": settings.elasticsearch_url,
+        "api_key": settings.elasticsearch_api_key,
+        "username": settings.elasticsearch_username,
+        "password": settings.elasticsearch_password,
+        "ca_file": settings.elasticsearch_ca_file,
+    }
 
 
 class _Files:
@@ -51,9 +74,15 @@ class _Files:
     async def take_over(self, partition: int, epoch: int, archived: Archived | None) -> None:
         del partition, epoch, archived
 
-    async def write(self, partition: int, entries: Sequence[Entry]) -> None:
+    async def write(
+        self, partition: int, entries: Sequence[Entry], removals: Sequence[Removal]
+    ) -> None:
         del partition
-        await self._files.write(entries)
+        await self._files.write(entries, removals)
+
+    async def find(self, partition: int, document_ids: Sequence[str]) -> list[Found]:
+        del partition
+        return await self._files.find(document_ids)
 
     async def rotate(self, partition: int, committed: Archived | None) -> None:
         del partition, committed
@@ -71,12 +100,15 @@ class _Segments:
     def __init__(self, segments: SegmentArchive) -> None:
         self._segments = segments
         self.check, self.release, self.close = segments.check, segments.release, segments.close
+        self.find = segments.find
 
     async def take_over(self, partition: int, epoch: int, archived: Archived | None) -> None:
         await self._segments.take_over(partition, epoch, _position(archived))
 
-    async def write(self, partition: int, entries: Sequence[Entry]) -> Archived:
-        return Archived(*await self._segments.write(partition, entries))
+    async def write(
+        self, partition: int, entries: Sequence[Entry], removals: Sequence[Removal]
+    ) -> Archived:
+        return Archived(*await self._segments.write(partition, entries, removals))
 
     async def rotate(self, partition: int, committed: Archived | None) -> None:
         position = _position(committed)

@@ -1,17 +1,19 @@
 """The sinks as the stream uses them: tried again until they hold what they were given.
 
 While a sink is away its partition waits, so intake pauses with bounded memory; `health`
-says why, and the loop ends when the partition moves to another worker.
+says why, an alarm tells it, and the loop ends when the partition moves to another worker.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
-from bpstream.checkpoint import Archived
-from bpstream.document import Entry, Refused
+from bpstream.checkpoint import Archived, Earlier
+from bpstream.clinical.rules import tags_of
+from bpstream.document import Entry, Found, Refused, Removal
 from bpstream.errors import SinkError
 from bpstream.stream.health import Health
 from bpstream.stream.metrics import Metrics
@@ -19,9 +21,14 @@ from bpstream.stream.tables import OwnedPartition
 
 log = logging.getLogger(__name__)
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+
+PATIENCE = 5.0
+"""Seconds a sink may take before it is said that intake is paused."""
 
 Result = TypeVar("Result")
+OnPaused = Callable[[OwnedPartition, str, str], Awaitable[None]]
+"""Told the partition, the sink and the reason."""
 
 
 class PartitionLost(Exception):
@@ -37,8 +44,13 @@ class Archive(Protocol):
     async def take_over(self, partition: int, epoch: int, archived: Archived | None) -> None:
         """The partition is ours: what is behind `archived` was never committed."""
 
-    async def write(self, partition: int, entries: Sequence[Entry]) -> Archived | None:
-        """Return once the entries are on disk; where the archive's end is then."""
+    async def write(
+        self, partition: int, entries: Sequence[Entry], removals: Sequence[Removal]
+    ) -> Archived | None:
+        """Return once the entries are on disk, and the removals gone; where the end is then."""
+
+    async def find(self, partition: int, document_ids: Sequence[str]) -> list[Found]:
+        """What is archived of these documents."""
 
     async def rotate(self, partition: int, committed: Archived | None) -> None:
         """Seal what is large or old enough, up to `committed`."""
@@ -62,13 +74,29 @@ class Index(AbstractAsyncContextManager["Index"], Protocol):
     async def write(self, entries: Sequence[Entry]) -> list[Refused]:
         """Return once the index holds the entries, but for those it will never take."""
 
+    async def remove(self, removals: Sequence[Removal]) -> None:
+        """Return once the index holds none of them."""
+
+    async def find(self, document_ids: Sequence[str]) -> list[Found]:
+        """What is indexed of these documents."""
+
 
 class Stores:
     """The archive and the index of one worker."""
 
-    def __init__(self, archive: Archive, index: Index, *, health: Health, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        index: Index,
+        *,
+        health: Health,
+        metrics: Metrics,
+        on_paused: OnPaused,
+    ) -> None:
+        """`on_paused` is told when a partition has waited for a sink for `PATIENCE`."""
         self.archive, self.index = archive, index
         self._health, self._metrics = health, metrics
+        self._on_paused = on_paused
 
     async def open(self) -> None:
         """Wait for the sinks; raises StartError where waiting would not help."""
@@ -78,22 +106,27 @@ class Stores:
 
     async def take_over(self, partition: OwnedPartition) -> None:
         """Make the partition's place in the archive this worker's."""
-        checkpoint = partition.checkpoint
+        epoch, archived = partition.checkpoint.epoch, partition.archived
         await self._insist(
             "archive",
-            lambda: self.archive.take_over(partition.number, checkpoint.epoch, checkpoint.archived),
+            lambda: self.archive.take_over(partition.number, epoch, archived),
             partition,
         )
 
-    async def keep(self, partition: OwnedPartition, entries: Sequence[Entry]) -> None:
-        """Archive `entries`; the partition's checkpoint then covers them."""
-        if not entries:
+    async def keep(
+        self,
+        partition: OwnedPartition,
+        entries: Sequence[Entry],
+        removals: Sequence[Removal] = (),
+    ) -> None:
+        """Archive `entries`, and what is gone; the checkpoint that is written next covers them."""
+        if not entries and not removals:
             return
         archived = await self._insist(
-            "archive", lambda: self.archive.write(partition.number, entries), partition
+            "archive", lambda: self.archive.write(partition.number, entries, removals), partition
         )
         if archived is not None:
-            partition.checkpoint.archived = archived
+            partition.archived = archived
         self._metrics.stored.labels("archive").inc(len(entries))
 
     async def find_by(self, partition: OwnedPartition, entries: Sequence[Entry]) -> list[Refused]:
@@ -104,10 +137,39 @@ class Stores:
         self._metrics.stored.labels("index").inc(len(entries) - len(refused))
         return refused
 
+    async def remove(self, partition: OwnedPartition, removals: Sequence[Removal]) -> None:
+        """Take documents out of the index."""
+        if removals:
+            await self._insist("index", lambda: self.index.remove(removals), partition)
+
+    async def look_up(
+        self, partition: OwnedPartition, document_ids: Sequence[str]
+    ) -> dict[str, Earlier | None]:
+        """What the stores hold of documents that the state has forgotten."""
+        indexed = await self._insist("index", lambda: self.index.find(document_ids), partition)
+        archived = await self._insist(
+            "archive", lambda: self.archive.find(partition.number, document_ids), partition
+        )
+        in_index = {found.document_id for found in indexed}
+        in_archive = {found.document_id for found in archived}
+        # Of two versions the later is the last of the dictionary's.
+        by_version = sorted([*indexed, *archived], key=lambda found: found.version)
+        return dict.fromkeys(document_ids) | {
+            found.document_id: Earlier(
+                taken_at=found.taken_at,
+                version=found.version,
+                tags=tags_of(found.anomaly_details),
+                is_spot=found.kind == "reading",
+                in_index=found.document_id in in_index,
+                in_archive=found.document_id in in_archive,
+            )
+            for found in by_version
+        }
+
     async def seal(self, partition: OwnedPartition) -> None:
         """Seal the archive's segment if it is time; what fails is tried the next time."""
         try:
-            await self.archive.rotate(partition.number, partition.committed)
+            await self.archive.rotate(partition.number, partition.written.archived)
         except SinkError as error:
             log.warning("%s", error)
 
@@ -117,17 +179,40 @@ class Stores:
         write: Callable[[], Awaitable[Result]],
         partition: OwnedPartition | None = None,
     ) -> Result:
-        pause = _FIRST_PAUSE
+        began, pause = time.monotonic(), _FIRST_PAUSE
         while True:
             if partition is not None and partition.lost:
                 raise PartitionLost
             try:
-                result = await write()
+                result = await self._watched(part, write, partition)
             except SinkError as error:
                 self._health.trouble(part, str(error))
                 self._metrics.retries.labels(part).inc()
+                if partition is not None and time.monotonic() - began >= PATIENCE:
+                    await self._on_paused(partition, part, str(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 self._health.clear(part)
                 return result
+
+    async def _watched(
+        self,
+        part: str,
+        write: Callable[[], Awaitable[Result]],
+        partition: OwnedPartition | None,
+    ) -> Result:
+        """What `write` returns; that it takes long is said while it does."""
+        task = asyncio.ensure_future(write())
+        reason = f"the {part} has not answered for {PATIENCE:.0f} s"
+        try:
+            while not (await asyncio.wait({task}, timeout=PATIENCE))[0]:
+                self._health.trouble(part, reason)
+                if partition is None:
+                    continue
+                if partition.lost:
+                    raise PartitionLost
+                await self._on_paused(partition, part, reason)
+            return task.result()
+        finally:
+            task.cancel()

@@ -4,40 +4,51 @@ It is a Faust table with a store of our own: rows in numpy instead of a dictiona
 from the changelog by whole fetched chunks, and written to it by whole steps.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import faust
-import numpy as np
 from faust.stores import STORES
 from faust.stores.memory import Store
 from faust.types import TP
-from numpy.typing import NDArray
 
 from bpstream import checkpoint as checkpoints
-from bpstream.checkpoint import Archived, Checkpoint
+from bpstream.batch import Partition
+from bpstream.checkpoint import Archived, Checkpoint, Claim, Paused, epoch_of
 from bpstream.errors import StartError
-from bpstream.patients import Patients
-from bpstream.pipeline import Partition
+from bpstream.patients import Patients, stamp_of
 from bpstream.stream.delivery import ChunkSchema
 from bpstream.stream.publish import Publisher, Record
+
+log = logging.getLogger(__name__)
 
 NAME = "patients"
 SCHEME = "bpstream"
 
-_EPOCH = slice(1, 5)
-"""Where in a row's bytes the epoch stands (`patients.ROW`)."""
+Changelog = Iterable[tuple[int, bytes, bytes | None]]
+"""Offset, key and value of records of one partition of the changelog, in order."""
 
 
 @dataclass(slots=True)
 class OwnedPartition(Partition):
     """A partition this worker owns, or was the owner of."""
 
-    changelog_offset: int | None = None
+    changelog_offset: int = -1
     """Of the last changelog record that is in the state."""
-    committed: Archived | None = None
-    """How much of the archive the last checkpoint in Kafka covers."""
+    claim: Claim = Claim(epoch=0, generation=-1, base=-1)  # noqa: RUF009 (it is frozen)
+    """The claim that is in force."""
+    claimed_at: int = -1
+    """Offset of that claim in the changelog."""
+    stale: set[str] = field(default_factory=set)
+    """Patients whose last record in the changelog is a straggler's: to be written again."""
+    written: Checkpoint = field(default_factory=Checkpoint)
+    """The last checkpoint in Kafka; `checkpoint` is ahead of it by what is not stored yet."""
+    archived: Archived | None = None
+    """How much of the archive was written, committed or not."""
+    paused: Paused | None = None
+    """The alert that a store does not take what the partition holds."""
     delivered: dict[str, int] = field(default_factory=dict)
     """By topic, the offset behind the last chunk that was delivered."""
     taken_over: bool = False
@@ -45,23 +56,42 @@ class OwnedPartition(Partition):
     lost: bool = False
     """The partition is another worker's now: nothing of it may be stored from here."""
 
-    def apply(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+    def apply(self, records: Changelog) -> None:
         """Take over what the changelog says, in its order.
 
-        A record whose epoch is lower than one before it was written by an owner that had
-        lost the partition without noticing (it was frozen, say): it does not count.
+        A record of an epoch before the claim in force was written by an owner that had lost
+        the partition without noticing (it was frozen, say), and one with a lower stamp than
+        the record before it came late, by a connection that was given up: neither counts.
+        Raises ValueError for what cannot be read.
         """
         rows: dict[str, bytes] = {}
-        for key, value in records:
-            if value is None:
+        stamps: dict[str, int] = {}
+        for offset, key, value in records:
+            if offset <= self.changelog_offset:
                 continue
-            if key == checkpoints.KEY:
+            self.changelog_offset = offset
+            if value is None:
+                # Of a patient that only a straggler knew.
+                self.stale.discard(key.decode())
+            elif key == checkpoints.KEY:
                 found = Checkpoint.decode(value)
-                if found.epoch >= self.checkpoint.epoch:
+                if found.epoch >= self.claim.epoch and found.stamp >= self.checkpoint.stamp:
                     self.checkpoint = found
-            elif int.from_bytes(value[_EPOCH], "little") >= self.checkpoint.epoch:
-                rows[key.decode()] = value
-        self.patients.load(rows)
+            elif key == checkpoints.CLAIM:
+                self._claimed(Claim.decode(value), offset)
+            else:
+                patient_id, stamp = key.decode(), stamp_of(value)
+                if epoch_of(stamp) < self.claim.epoch or stamp < stamps.get(patient_id, 0):
+                    self.stale.add(patient_id)
+                else:
+                    rows[patient_id], stamps[patient_id] = value, stamp
+                    self.stale.discard(patient_id)
+        self.stale.update(self.patients.load(rows))
+
+    def _claimed(self, claim: Claim, offset: int) -> None:
+        knew_of_the_last = claim.base >= self.claimed_at
+        if knew_of_the_last or claim.generation > self.claim.generation:
+            self.claim, self.claimed_at = claim, offset
 
 
 class PatientStore(Store[bytes, bytes]):
@@ -89,24 +119,25 @@ class PatientStore(Store[bytes, bytes]):
         One that cannot be read goes to `on_unreadable`, which is to end the worker.
         """
         for event in batch:
-            records = event.message.value
             partition = self.partition(event.message.partition)
-            known = -1 if partition.changelog_offset is None else partition.changelog_offset
-            new = ((record.key, record.value) for record in records if record.offset > known)
+            records = event.message.value
             try:
-                partition.apply(new)
+                partition.apply((record.offset, record.key, record.value) for record in records)
             except ValueError as error:
                 # Not raised: Faust would log it, try again without end, and could not stop.
                 partition.lost = True
                 where = f"{event.message.topic} {partition.number}"
                 self.on_unreadable(StartError(f"{where} cannot be read: {error}"))
                 return
-            partition.changelog_offset = max(known, records[-1].offset)
 
-    def persisted_offset(self, tp: TP) -> int | None:
-        """Up to where a recovery need not read: what this worker wrote or read itself."""
+    def persisted_offset(self, tp: TP) -> int:
+        """Up to where a recovery need not read: what this worker wrote or read itself.
+
+        Never None, as for other stores: Faust would go on from what it remembers of a partition
+        that was forgotten here.
+        """
         found = self.partitions.get(tp.partition)
-        return None if found is None else found.changelog_offset
+        return -1 if found is None else found.changelog_offset
 
     async def on_rebalance(
         self,
@@ -170,9 +201,21 @@ STORES.aliases[SCHEME] = "bpstream.stream.tables:PatientStore"
 class PatientTable:
     """The Faust table and how it is written."""
 
-    def __init__(self, app: faust.App, *, changelog: str, publisher: Publisher) -> None:
+    def __init__(
+        self,
+        app: faust.App,
+        *,
+        changelog: str,
+        publisher: Publisher,
+        read: Callable[[OwnedPartition, int], Awaitable[Changelog]],
+        is_member: Callable[[], Awaitable[bool]],
+    ) -> None:
+        """`read` gives what the changelog of a partition holds that it does not know yet.
+
+        `is_member` asks Kafka whether the worker belongs to the consumer group still.
+        """
         self.changelog = changelog
-        self._publisher = publisher
+        self._publisher, self._read, self._is_member = publisher, read, is_member
         self.table = app.Table(
             NAME,
             # With a host, because an URL of a scheme alone counts as none.
@@ -202,23 +245,67 @@ class PatientTable:
         assert isinstance(store, PatientStore)
         return store
 
-    async def write(self, partition: OwnedPartition, changed: NDArray[np.intp]) -> None:
-        """Write the rows at `changed` and the checkpoint, in one record batch.
+    async def claim(self, partition: OwnedPartition, *, generation: int) -> bool:
+        """Begin an epoch: what anyone else writes from here on does not count.
+
+        Between our recovery and our claim a former owner may have stored a step: it is taken
+        over as well.  False where the partition is another worker's by now: a claim of a later
+        generation is there, and Kafka does not know us any more.
+        """
+        while not partition.lost:
+            if partition.claim.generation > generation and not await self._is_member():
+                break
+            base = partition.changelog_offset
+            latest = max(partition.claim.epoch, partition.checkpoint.epoch)
+            claim = Claim(latest + 1, generation, base)
+            offset = await self._publisher.publish_to(
+                self.changelog, partition.number, [Record(checkpoints.CLAIM, claim.encode())]
+            )
+            if offset > base + 1:
+                partition.apply(await self._read(partition, offset))
+                if partition.lost:
+                    break
+            alone = partition.claimed_at <= base
+            partition.apply([(offset, checkpoints.CLAIM, claim.encode())])
+            if alone:  # Else the epoch may be another worker's too.
+                return True
+        # The next rebalance, which is on its way, gives a partition its state anew.
+        partition.lost = True
+        return False
+
+    async def rewrite(self, partition: OwnedPartition) -> None:
+        """Write the checkpoint, and the rows whose last record is a straggler's, again."""
+        checkpoint, patients = partition.checkpoint, partition.patients
+        known = sorted(who for who in partition.stale if who in patients)
+        at = patients.positions(known)
+        patients.rows["stamp"][at] = checkpoint.stamp
+        if partition.stale:
+            log.warning(
+                "partition %d: %d patients had records of a worker that had lost it",
+                partition.number,
+                len(partition.stale),
+            )
+        again = zip(known, patients.copy_bytes(at), strict=True)
+        gone = ((who, None) for who in sorted(partition.stale.difference(known)))
+        await self.write(partition, checkpoint.copy(), [*again, *gone])
+        partition.stale.clear()
+
+    async def write(
+        self,
+        partition: OwnedPartition,
+        checkpoint: Checkpoint,
+        rows: Iterable[tuple[str, bytes | None]] = (),
+    ) -> None:
+        """Write a step's rows and its checkpoint, in one record batch; None removes a row.
 
         Returns once Kafka has it: from then on a recovery knows of the step.
         """
-        patients = partition.patients
-        records = [Record(checkpoints.KEY, partition.checkpoint.encode())]
-        records += [
-            Record(patient_id.encode(), row)
-            for patient_id, row in zip(
-                patients.ids(changed), patients.copy_bytes(changed), strict=True
-            )
-        ]
+        records = [Record(checkpoints.KEY, checkpoint.encode())]
+        records += [Record(patient_id.encode(), row) for patient_id, row in rows]
         partition.changelog_offset = await self._publisher.publish_to(
             self.changelog, partition.number, records
         )
-        partition.committed = partition.checkpoint.archived
+        partition.written = checkpoint
 
     def partitions(self) -> Mapping[int, OwnedPartition]:
         """The partitions this worker holds, by number."""

@@ -6,17 +6,18 @@ number, so the companions take the input topic's count of partitions as it is fo
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
 from confluent_kafka.cimpl import NewTopic
 from tenacity import (
     RetryCallState,
     retry,
     retry_if_exception,
     retry_if_exception_type,
+    retry_if_result,
     stop_after_delay,
     wait_exponential,
     wait_fixed,
@@ -82,6 +83,24 @@ def client_settings(settings: Settings) -> dict[str, Any]:
     return config
 
 
+def room_of(settings: Settings, admin: AdminClient) -> int:
+    """Bytes of the largest message BPSTREAM_TOPIC takes, as far as we may know.
+
+    Raises :class:`StartError` where there is no such topic.
+    """
+    resource = ConfigResource(ConfigResource.Type.TOPIC, settings.topic)
+    try:
+        if settings.topic not in _counts(admin):
+            raise StartError(
+                f"Kafka at {settings.bootstrap_servers} has no topic {settings.topic} "
+                "(BPSTREAM_TOPIC): it is there once a worker with these settings has run"
+            )
+        described = admin.describe_configs([resource])[resource].result(timeout=_ANSWER_WITHIN)
+        return min(int(described["max.message.bytes"].value), MAX_MESSAGE_BYTES)
+    except KafkaException:  # Who may write to a topic need not see its configuration.
+        return MAX_MESSAGE_BYTES
+
+
 async def prepare(settings: Settings, *, embedded_run: str = "") -> Topics:
     """Wait for the broker, make the topics that are missing, and look at the others.
 
@@ -131,10 +150,10 @@ async def _insist(ask: Callable[[], Answer], settings: Settings) -> Answer:
 
 
 def _make_and_look(admin: AdminClient, settings: Settings) -> Topics:
-    found = _counts(admin)
+    # First the input topic: another worker may be making it, with a count of its own.
+    found = _made(admin, {settings.topic: _LARGE}, settings.partitions)
     partitions = found.get(settings.topic, settings.partitions)
     companions: dict[str, Mapping[str, str]] = {
-        settings.topic: _LARGE,
         settings.rekeyed_topic: _LARGE,
         settings.dead_letter_topic: _LARGE,
         settings.alerts_topic: {},
@@ -142,12 +161,30 @@ def _make_and_look(admin: AdminClient, settings: Settings) -> Topics:
     }
     if settings.enriched_topic:
         companions[settings.enriched_topic] = {}
+    found = _made(admin, companions, partitions)
+    for name in (settings.rekeyed_topic, changelog_of(settings)):
+        if found.get(name, partitions) != partitions:
+            raise StartError(
+                f"the topic {name} has {found[name]} partitions and {settings.topic} has "
+                f"{partitions}: they must be equal. Delete {name}, or use another "
+                "BPSTREAM_APP_ID and BPSTREAM_REKEYED_TOPIC"
+            )
+    return Topics(partitions=partitions, lineage=lineage_of(admin, settings))
+
+
+def _made(
+    admin: AdminClient, wanted: Mapping[str, Mapping[str, str]], partitions: int
+) -> dict[str, int]:
+    """Make the wanted topics (with their configs) that are missing; the counts of all there are."""
+    found = _counts(admin)
     missing = [
         NewTopic(name, num_partitions=partitions, replication_factor=-1, config=dict(config))
-        for name, config in companions.items()
+        for name, config in wanted.items()
         if name not in found
     ]
-    for name, made in (admin.create_topics(missing) if missing else {}).items():
+    if not missing:
+        return found
+    for name, made in admin.create_topics(missing).items():
         try:
             made.result(timeout=30)
             log.info("made the topic %s with %d partitions", name, partitions)
@@ -157,16 +194,7 @@ def _make_and_look(admin: AdminClient, settings: Settings) -> Topics:
                 raise StartError(
                     f"cannot make the topic {name}: {exception.args[0].str()}"
                 ) from None
-    if missing:
-        found = _counts(admin)
-    for name in (settings.rekeyed_topic, changelog_of(settings)):
-        if found.get(name, partitions) != partitions:
-            raise StartError(
-                f"the topic {name} has {found[name]} partitions and {settings.topic} has "
-                f"{partitions}: they must be equal. Delete {name}, or use another "
-                "BPSTREAM_APP_ID and BPSTREAM_REKEYED_TOPIC"
-            )
-    return Topics(partitions=partitions, lineage=_lineage(admin, settings))
+    return _counts_with(admin, wanted.keys()) or found
 
 
 def _counts(admin: AdminClient) -> dict[str, int]:
@@ -174,7 +202,20 @@ def _counts(admin: AdminClient) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in topics.items() if not topic.error}
 
 
-def _lineage(admin: AdminClient, settings: Settings) -> str:
+@retry(
+    # Of a topic that was made a moment ago the broker may not know everywhere.
+    retry=retry_if_result(lambda found: found is None),
+    wait=wait_fixed(0.1),
+    stop=stop_after_delay(_ANSWER_WITHIN),
+    retry_error_callback=lambda state: _counts(state.args[0]),
+)
+def _counts_with(admin: AdminClient, names: Collection[str]) -> dict[str, int] | None:
+    found = _counts(admin)
+    return found if found.keys() >= set(names) else None
+
+
+def lineage_of(admin: AdminClient, settings: Settings) -> str:
+    """Names this life of the input topics, by the ids that Kafka gives each topic anew."""
     ids = [_topic_id(admin, name) for name in (settings.topic, settings.rekeyed_topic)]
     # Letters and digits only: the lineage is part of the archive's file names.
     return "".join("".join(c for c in each if c.isalnum())[:8] for each in ids)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from http import HTTPStatus
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -11,6 +12,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from bpstream.stream.view import urgency
 from bpstream.web.worker import Json, WebApp
 
 FORWARDED = "X-BPStream-Forwarded"
@@ -39,17 +41,18 @@ class Cluster:
         `forwarded`: another worker asks.  Where each takes the other for the owner, as
         may be for a moment while partitions move, the second says so instead of asking back.
         """
-        owner = self.worker.owner(patient_id)
-        if owner == self.worker.own_url:
+        owner = self._owner(patient_id, forwarded=forwarded)
+        if owner is None:
             return self.worker.patients.get(patient_id)
-        if owner is None or forwarded:
-            raise web.HTTPServiceUnavailable(
-                text="rebalancing: the patient's partition is changing its worker; ask again",
-                headers={"Retry-After": "2"},
-            )
-        # Dots too: `..` would be taken for the folder above.
-        segment = quote(patient_id, safe="").replace(".", "%2E")
-        return await self._ask(owner, f"/patients/{segment}/", holding=("patient_id",))
+        return await self._ask(owner, _path(patient_id), holding=("patient_id",))
+
+    async def history(self, patient_id: str, *, forwarded: bool) -> Json | None:
+        """The patient's recent readings as FHIR, found as :meth:`patient` finds them."""
+        owner = self._owner(patient_id, forwarded=forwarded)
+        if owner is None:
+            return self.worker.patients.history(patient_id)
+        path = f"{_path(patient_id)}history?format=fhir"
+        return await self._ask(owner, path, holding=("resourceType",))
 
     async def page(self, *, search: str, offset: int, limit: int) -> Json:
         """One page of the patients of all workers, sorted by id.
@@ -80,18 +83,37 @@ class Cluster:
         page |= {"total": total, "patients": patients[offset : offset + limit]}
         return page | ({"missing": missing} if missing else {})
 
+    async def alerts(self) -> Json:
+        """The alerts of all workers, the most urgent first."""
+        parts, missing = await self._ask_others("/alerts/?scope=worker", holding=("alerts",))
+        parts.append({"alerts": self.worker.patients.alerts()})
+        alerts = sorted(chain.from_iterable(part["alerts"] for part in parts), key=urgency)
+        return {"alerts": alerts} | ({"missing": missing} if missing else {})
+
     async def status(self) -> Json:
         """The state of all workers as one: counts added up, a store ok if it is for all."""
         parts, missing = await self._ask_others("/status?scope=worker", holding=_SUMS)
         parts.append(self.worker.health.status())
         whole: Json = {name: sum(part[name] for part in parts) for name in _SUMS}
         whole["partitions"] = sorted({each for part in parts for each in part["partitions"]})
-        for store in ("index", "archive"):
-            troubles = {part[store] for part in parts} - {"ok"}
+        for store in ("index", "archive", "webhook", "alertmanager"):
+            troubles = {part.get(store, "ok") for part in parts} - {"ok"}
             whole[store] = "; ".join(sorted(troubles)) or "ok"
         whole["since"] = min(part["since"] for part in parts)
         whole["workers"] = len(parts) + len(missing)
         return whole | ({"missing": missing} if missing else {})
+
+    def _owner(self, patient_id: str, *, forwarded: bool) -> URL | None:
+        """The other worker that holds the patient; None where it is this one."""
+        owner = self.worker.owner(patient_id)
+        if owner == self.worker.own_url:
+            return None
+        if owner is None or forwarded:
+            raise web.HTTPServiceUnavailable(
+                text="rebalancing: the patient's partition is changing its worker; ask again",
+                headers={"Retry-After": "2"},
+            )
+        return owner
 
     def _others(self) -> list[URL]:
         return [each for each in self.worker.workers() if each != self.worker.own_url]
@@ -138,6 +160,12 @@ class Cluster:
         if status != HTTPStatus.OK or not _holds(answer, holding):
             raise _bad_gateway(worker, f"an unexpected answer, {status}")
         return answer
+
+
+def _path(patient_id: str) -> str:
+    # Dots too: `..` would be taken for the folder above.
+    segment = quote(patient_id, safe="").replace(".", "%2E")
+    return f"/patients/{segment}/"
 
 
 def _holds(answer: Any, fields: Iterable[str]) -> bool:

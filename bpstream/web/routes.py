@@ -73,17 +73,25 @@ class Routes:
         return json_answer(await self.cluster.page(search=search, offset=offset, limit=limit))
 
     async def patient(self, request: web.Request) -> web.Response:
-        """GET /patients/{id}/ and /patients/{id}/history."""
+        """GET /patients/{id}/ and /patients/{id}/history, or history?format=fhir."""
         patient_id, wants_history = _read_path(request.rel_url.raw_path)
         forwarded = FORWARDED in request.headers
-        patient = await self.cluster.patient(patient_id, forwarded=forwarded)
-        if patient is None:
+        form = request.query.get("format", "") if wants_history else ""
+        if form not in ("", "fhir"):
+            raise web.HTTPBadRequest(text="format can only be fhir")
+        ask = self.cluster.history if form else self.cluster.patient
+        found = await ask(patient_id, forwarded=forwarded)
+        if found is None:
             raise web.HTTPNotFound(text="no reading of a patient with this id has been seen")
-        return json_answer(_history(patient) if wants_history else patient)
+        if form:
+            return _bundle(found, address=str(request.url))
+        return json_answer(_history(found) if wants_history else found)
 
-    async def alerts(self, _request: web.Request) -> web.Response:
-        """GET /alerts/."""
-        return json_answer({"alerts": []})
+    async def alerts(self, request: web.Request) -> web.Response:
+        """GET /alerts/: what is pending or firing, of all workers, or scope=worker."""
+        if request.query.get("scope") == "worker":
+            return json_answer({"alerts": self.worker.patients.alerts()})
+        return json_answer(await self.cluster.alerts())
 
     async def status(self, request: web.Request) -> web.Response:
         """GET /status: the live page's header, of all workers, or scope=worker."""
@@ -107,7 +115,12 @@ class Routes:
         """GET /health/ready: 503 with the reasons."""
         reasons = list(self.worker.health.reasons())
         return json_answer(
-            {"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200
+            {
+                "ready": not reasons,
+                "reasons": reasons,
+                "warnings": list(self.worker.health.warnings()),
+            },
+            status=503 if reasons else 200,
         )
 
 
@@ -144,6 +157,13 @@ def _read_path(raw_path: str) -> tuple[str, bool]:
     if not patient_id or (len(parts) != 1 and not wants_history):
         raise web.HTTPNotFound(text="nothing is served at this address")
     return patient_id, wants_history
+
+
+def _bundle(bundle: Json, *, address: str) -> web.Response:
+    """A searchset as FHIR's media type; `address` is what was asked for."""
+    answer = json_answer(bundle | {"link": [{"relation": "self", "url": address}]})
+    answer.content_type = "application/fhir+json"
+    return answer
 
 
 def _history(patient: Json) -> Json:

@@ -37,6 +37,12 @@ class Patients(Protocol):
     def get(self, patient_id: str) -> Json | None:
         """The patient's counters, last reading and recent ones; None where never seen."""
 
+    def history(self, patient_id: str) -> Json | None:
+        """The recent readings, newest first, as a FHIR searchset; None where never seen."""
+
+    def alerts(self) -> list[Json]:
+        """The alerts that are pending or firing, the most urgent first."""
+
     def page(self, *, search: str, offset: int, limit: int) -> tuple[int, list[Json]]:
         """How many patients `search` finds, and those at `offset`, sorted by id."""
 
@@ -50,8 +56,11 @@ class Health(Protocol):
     def reasons(self) -> Sequence[str]:
         """Why it is not ready, a sentence each; empty: it is ready."""
 
+    def warnings(self) -> Sequence[str]:
+        """What does not work and keeps no reading waiting, a sentence each."""
+
     def status(self) -> Json:
-        """partitions, lag, readings, anomalies, dead_letters, index, archive, since."""
+        """partitions, lag, readings, anomalies, dead_letters, since, and each sink's state."""
 
 
 class Metrics(Protocol):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bpstream.checkpoint import Archived
-from bpstream.document import Entry, Refused
+from bpstream.document import Entry, Found, Refused, Removal
 from bpstream.settings import Settings
 from bpstream.stream.app import App
 from bpstream.stream.metrics import total
@@ -30,10 +30,15 @@ class NoArchive:
         pass
 
     async def take_over(self, partition: int, epoch: int, archived: Archived | None) -> None:
-        self._begun()  # The worker takes a partition over when its first chunk is there.
+        self._begun()
 
-    async def write(self, partition: int, entries: Sequence[Entry]) -> None:
+    async def write(
+        self, partition: int, entries: Sequence[Entry], removals: Sequence[Removal]
+    ) -> None:
         pass
+
+    async def find(self, partition: int, document_ids: Sequence[str]) -> list[Found]:
+        return []
 
     async def rotate(self, partition: int, committed: Archived | None) -> None:
         self._done()  # The worker asks for it after each chunk.
@@ -61,6 +66,12 @@ class NoIndex:
         pass
 
     async def write(self, entries: Sequence[Entry]) -> list[Refused]:
+        return []
+
+    async def remove(self, removals: Sequence[Removal]) -> None:
+        pass
+
+    async def find(self, document_ids: Sequence[str]) -> list[Found]:
         return []
 
 

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from confluent_kafka import Consumer
 
+from bpstream.alarms import Alarms
+from bpstream.batch import Partition
 from bpstream.chunk import Chunk, Origins
-from bpstream.clinical import risk
+from bpstream.clinical import alarm_rules, risk
 from bpstream.fhir.parse import Parser
-from bpstream.pipeline import Partition, Pipeline
+from bpstream.pipeline import Pipeline
 from bpstream.resources import shipped
 from bpstream.settings import Settings
 from bpstream.stream.publish import partition_of
@@ -30,6 +32,7 @@ def work(task: Task, meter: Meter, folder: Path) -> Job:
     pipeline = Pipeline(
         parser=Parser(),
         model=risk.load(shipped("models") / settings.model),
+        alarms=Alarms(alarm_rules.load()),
         home=lru_cache(maxsize=200_000)(lambda who: partition_of(who.encode(), PARTITIONS)),
         topic=task.topic,
     )

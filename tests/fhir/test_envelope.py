@@ -51,6 +51,19 @@ def test_a_bundle_of_any_type_is_walked(kind: str | None) -> None:
     assert words(parse(bundle)) == ["other_resource", "reading", "other_resource"]
 
 
+def test_a_history_tells_the_latest_first() -> None:
+    versions = [an_observation(meta={"versionId": str(number)}) for number in (3, 1)]
+    entries = [{"resource": each} for each in versions]
+    bundle = a_bundle(entry=[entries[0], delete("Observation/o1"), entries[1]], type="history")
+    found = fates(parse(bundle))
+    assert [(origin.entry, origin.path) for origin, _ in found] == [
+        (0, "Bundle.entry[2].resource"),
+        (1, "Bundle.entry[1]"),
+        (2, "Bundle.entry[0].resource"),
+    ]
+    assert [type(fate) for _, fate in found] == [Row, Retraction, Row]
+
+
 def test_an_entry_says_where_it_stood() -> None:
     bundle = a_bundle(an_observation(), a_bundle(an_observation(400), an_observation()))
     found = [(origin.entry, origin.path) for origin, _ in fates(parse(bundle))]
@@ -144,6 +157,24 @@ def test_a_delete_knows_the_patient_by_the_entry_of_that_id() -> None:
 def test_a_delete_has_the_version_of_its_response(response: dict[str, Any], version: int) -> None:
     entry = delete("Observation/o1", **response)
     parsed = parse(a_bundle(entry=[entry, {"resource": PATIENT}]))
+    assert [each.version for each in parsed.retractions] == [version]
+
+
+@pytest.mark.parametrize(
+    ("response", "version"),
+    [
+        ({}, 0),
+        ({"etag": 'W/"4"'}, 4),
+        ({"lastModified": "1970-01-01T00:00:01Z"}, 0),
+        ({"etag": "x", "lastModified": "1970-01-01T00:00:01Z"}, 1_000_000),
+    ],
+)
+def test_a_delete_does_not_have_the_version_of_another_entry(
+    response: dict[str, Any], version: int
+) -> None:
+    meta = {"versionId": "2", "lastUpdated": "1970-01-01T00:00:03Z"}
+    entries = [{"resource": an_observation(meta=meta)}, delete("Observation/o1", **response)]
+    parsed = parse(a_bundle(entry=entries))
     assert [each.version for each in parsed.retractions] == [version]
 
 

@@ -123,3 +123,10 @@ def test_the_version_is_the_versionid_else_when_it_was_updated(meta: object, ver
     retracted = the_fate(an_observation(meta=meta, status="entered-in-error"))
     assert isinstance(retracted, Retraction)
     assert retracted.version == version
+
+
+@pytest.mark.parametrize(("status", "number"), [("final", 0), ("amended", 1), ("corrected", 1)])
+def test_an_amendment_that_tells_no_version_comes_after_what_it_amends(
+    status: str, number: int
+) -> None:
+    assert the_reading(an_observation(status=status)).version == number

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from bpstream.reading import Retraction
+from bpstream.reading import AMENDS, Retraction
 from tests.fhir.messages import (
     Row,
+    a_bundle,
     a_single,
     an_observation,
     component,
@@ -49,6 +50,16 @@ def test_the_status_decides(status: object, fate: str, flags: list[str] | None) 
         assert in_short(observation | {"status": f" {status} "}) == fate
     if flags is not None:
         assert the_reading(observation).flags == flags
+
+
+@pytest.mark.parametrize(
+    ("status", "amends"), [("final", False), ("amended", True), ("corrected", True)]
+)
+def test_the_status_tells_that_an_earlier_version_may_be_known(status: str, amends: bool) -> None:
+    systolic, diastolic = (a_single(code, 80, status=status) for code in ("8480-6", "8462-4"))
+    for value in (an_observation(status=status), a_bundle(systolic, diastolic)):
+        (flags,) = parse(value).readings.flags.tolist()
+        assert bool(flags & AMENDS) == amends
 
 
 def test_a_status_without_a_result_needs_no_values() -> None:

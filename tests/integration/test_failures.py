@@ -14,7 +14,7 @@ from confluent_kafka import Producer
 
 from bpstream.resources import shipped
 from bpstream.stream.publish import partition_of
-from tests.integration.loads import messages, send_keyed
+from tests.faults.loads import messages, send_keyed
 from tests.integration.workers import Worker, names, until, worker
 from tests.stream.brokers import make_topic
 

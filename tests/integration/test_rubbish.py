@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 
 from bpstream.simulator import Simulator
 from bpstream.stream.topics import MAX_MESSAGE_BYTES
-from tests.integration.oracle import letters
+from tests.faults.stored import letters
 from tests.integration.workers import Worker, names, until, worker
 
 pytestmark = pytest.mark.services

@@ -15,6 +15,8 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
+from prometheus_client.parser import text_string_to_metric_families
+
 START_WITHIN = 90.0
 
 
@@ -38,7 +40,12 @@ class Worker:
         command = command or (sys.executable, "-m", "bpstream", "worker")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, env=self.environ, stdout=log, stderr=log, cwd=self.folder
+                command,
+                env=self.environ,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,  # Ctrl-C is for the test, which ends its workers.
             )
         return self
 
@@ -68,14 +75,42 @@ class Worker:
 
     def stop(self, sign: int = signal.SIGTERM, within: float = 20.0) -> int:
         """Ask it to end; returns its exit status."""
+        self._signal(sign)
         assert self.process is not None
-        self.process.send_signal(sign)
         return self.process.wait(within)
 
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
         self.process.wait()
+
+    def freeze(self) -> None:
+        """Let it stand still, its connections open, until it is thawed."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on as if nothing had been."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, sign: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(sign)
+
+    @property
+    def partitions(self) -> list[int]:
+        """The partitions that it holds, as it sees it."""
+        return list(self.get("/status?scope=worker")["partitions"])
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of a metric of /metrics over every label that is not given."""
+        with urlopen(self.url + "/metrics", timeout=10) as answer:
+            families = text_string_to_metric_families(answer.read().decode())
+        return sum(
+            sample.value
+            for family in families
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
 
     def told(self) -> str:
         """The end of its log, for a test that failed."""

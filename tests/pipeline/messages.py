@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bpstream.alarms import Alarms
 from bpstream.chunk import Chunk, Origins
+from bpstream.clinical import alarm_rules
 from bpstream.clinical.risk import LogisticRegression
 from bpstream.fhir import identity
 from bpstream.fhir.parse import Parser
@@ -26,8 +28,14 @@ def at(minute: float) -> int:
     return int(NOON.timestamp()) * 1_000_000 + round(minute * MINUTE)
 
 
+RETRACTED = "entered-in-error"
+
+
 class Taken(NamedTuple):
-    """A reading.  `minute` is when it was taken, after NOON; a pressure may be None."""
+    """A reading, or by its status the retraction of one.
+
+    `minute` is when it was taken, after NOON; a pressure may be None.
+    """
 
     name: str
     patient: str = "p1"
@@ -36,6 +44,7 @@ class Taken(NamedTuple):
     diastolic: float | None = 80
     version: int = 0
     aggregate: bool = False
+    status: str = "final"
 
     @property
     def document_id(self) -> str:
@@ -47,7 +56,7 @@ class Taken(NamedTuple):
             "resourceType": "Observation",
             "id": self.name,
             "meta": {"versionId": str(self.version)},
-            "status": "final",
+            "status": self.status,
             "code": {"coding": [{"system": "http://loinc.org", "code": "85354-9"}]},
             "subject": {"reference": f"Patient/{self.patient}"},
             "effectiveDateTime": (NOON + timedelta(minutes=self.minute)).isoformat(),
@@ -114,5 +123,11 @@ def chunk(held: Sequence[Message], *, partition: int = 0) -> Chunk:
 def a_pipeline(**options: Any) -> Pipeline:
     """A pipeline to which every patient is at home, unless `options` say otherwise."""
     line = LogisticRegression("line", "1", intercept=-12.0, systolic=0.1, diastolic=0.0)
-    defaults = {"parser": Parser(), "model": line, "home": lambda _: 0, "topic": TOPIC}
+    defaults = {
+        "parser": Parser(),
+        "model": line,
+        "alarms": Alarms(alarm_rules.load()),
+        "home": lambda _: 0,
+        "topic": TOPIC,
+    }
     return Pipeline(**(defaults | options))

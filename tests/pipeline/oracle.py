@@ -7,8 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bpstream.patients import AGGREGATE, RECENT, Patients, counters_of
+from bpstream.patients import RETRACTED as TAKEN_BACK
 from bpstream.reading import Flag
-from tests.pipeline.messages import MINUTE, Taken, at
+from tests.pipeline.messages import MINUTE, RETRACTED, Taken, at
+from tests.pipeline.owner import Owner
+
+AMENDING = ("amended", "corrected")
 
 
 def tags(reading: Taken) -> dict[str, bool]:
@@ -63,6 +67,7 @@ class Patient:
     counters: Counter[str] = field(default_factory=Counter)
     last: Kept | None = None
     held: list[tuple[Taken, Kept]] = field(default_factory=list)
+    """Every reading in the place it took when it first came; the last RECENT are known."""
     stood: tuple[int, int] = (-1, -1)
 
     def state(self) -> State:
@@ -73,6 +78,24 @@ class Patient:
         counters = {name: self.counters[name] for name in names}
         return State(counters, self.last, slots, len(self.held) % RECENT, self.stood)
 
+    def place(self, name: str) -> int | None:
+        """Where in `held` a reading is, if it is known."""
+        known = range(max(0, len(self.held) - RECENT), len(self.held))
+        return next((at for at in known if self.held[at][0].name == name), None)
+
+    def withdraw(self, reading: Taken, *, leaving: int | None) -> None:
+        """Undo what the reading did; `leaving` is the place that counts no longer."""
+        self.counters.subtract(counted(reading))
+        if self.last is None or self.last.identity != identity(reading):
+            return
+        start = max(0, len(self.held) - RECENT)
+        left = [
+            kept
+            for at, (_, kept) in enumerate(self.held)
+            if at >= start and at != leaving and not kept.tags & (AGGREGATE | TAKEN_BACK)
+        ]
+        self.last = max(reversed(left), key=lambda kept: kept.taken_at, default=None)
+
 
 class Oracle:
     """Every patient's state, and every document in its order."""
@@ -80,27 +103,65 @@ class Oracle:
     def __init__(self) -> None:
         self.patients: defaultdict[str, Patient] = defaultdict(Patient)
         self.documents: list[Written] = []
+        self.stored: dict[str, Taken] = {}
+        """By document, what the stores hold."""
+        self.unknown: list[str] = []
+        """Documents that were taken back and that nobody knows."""
+        self.fates: Counter[str] = Counter(written=0, repeated=0, retracted=0, unknown=0)
 
     def recent(self, patient_id: str) -> list[Taken]:
         """A patient's last readings, by which a repeated one is known."""
-        known = self.patients.get(patient_id, Patient()).held
-        return [reading for reading, _ in known[-RECENT:]]
+        return [reading for reading, _ in self._held(patient_id)[-RECENT:]]
+
+    def earlier(self, patient_id: str) -> list[Taken]:
+        """All of a patient's readings, as they are by now."""
+        return list({reading.name: reading for reading, _ in self._held(patient_id)}.values())
 
     def apply(self, reading: Taken, *, arrived_at: int, stood: tuple[int, int]) -> None:
-        """One reading; `stood` is the original partition and offset of its message."""
-        if any(
-            each.name == reading.name and each.version >= reading.version
-            for each in self.recent(reading.patient)
-        ):
-            return
+        """One reading or retraction; `stood` is where its message first stood."""
+        if reading.status in AMENDING:  # It comes after what it amends, whatever it says.
+            reading = reading._replace(version=reading.version or 1)
+        if reading.status == RETRACTED:
+            fate = self._retract(reading)
+        else:
+            fate = self._take(reading, arrived_at, stood)
+        self.fates[fate] += 1
+
+    def states(self) -> dict[str, State]:
+        return {name: patient.state() for name, patient in self.patients.items()}
+
+    def held(self) -> dict[str, list[tuple[str, int, int]]]:
+        """By store, the document, version and time of everything in it, in order."""
+        stores: dict[str, list[tuple[str, int, int]]] = {"index": [], "archive": []}
+        for document_id, reading in sorted(self.stored.items()):
+            store = "index" if any(tags(reading).values()) else "archive"
+            stores[store].append((document_id, reading.version, at(reading.minute)))
+        return stores
+
+    def _held(self, patient_id: str) -> list[tuple[Taken, Kept]]:
+        return self.patients.get(patient_id, Patient()).held
+
+    def _take(self, reading: Taken, arrived_at: int, stood: tuple[int, int]) -> str:
         patient = self.patients[reading.patient]
-        taken_at = at(reading.minute)
+        place = patient.place(reading.name)
+        was, is_late = None, None
+        if place is not None:
+            known, kept = patient.held[place]
+            if known.version >= reading.version:
+                return "repeated"
+            was, is_late = (None if kept.tags & TAKEN_BACK else known), kept.late
+        elif reading.status in AMENDING and len(patient.held) >= RECENT:
+            was = self.stored.get(reading.document_id)
+            if was is not None and was.version >= reading.version:
+                return "repeated"
+        if was is not None:
+            patient.withdraw(was, leaving=place)
+        taken_at, wrong = at(reading.minute), tags(reading)
         late = arrived_at - taken_at > 15 * MINUTE
         late |= patient.last is not None and taken_at < patient.last.taken_at
-        found = tags(reading)
-        bits = sum(1 << bit for bit, wrong in enumerate(found.values()) if wrong)
+        bits = sum(1 << bit for bit, each in enumerate(wrong.values()) if each)
         kept = Kept(
-            int(reading.document_id[:16], 16),
+            identity(reading),
             reading.version,
             taken_at,
             reading.systolic,
@@ -108,21 +169,69 @@ class Oracle:
             late,
             bits | (AGGREGATE if reading.aggregate else 0),
         )
-        patient.held.append((reading, kept))
+        # What alarms looked at when it first came they look at again.
+        held = (reading, kept if is_late is None else kept._replace(late=is_late))
+        if place is None:
+            patient.held.append(held)
+        else:
+            patient.held[place] = held
         patient.stood = stood
-        words = [word for word, wrong in found.items() if wrong]
-        self.documents.append(Written(reading.name, reading.version, late, tuple(words), stood))
-        if reading.aggregate:
-            return
-        patient.counters.update(["readings", *words])
-        if words:
-            hyper = any(word.startswith("hypertension") for word in words)
-            patient.counters.update(["anomalies", "hypertension" if hyper else "hypotension"])
-        if patient.last is None or taken_at >= patient.last.taken_at:
+        patient.counters.update(counted(reading))
+        if not reading.aggregate and (patient.last is None or taken_at >= patient.last.taken_at):
             patient.last = kept
+        words = tuple(word for word, each in wrong.items() if each)
+        self.documents.append(Written(reading.name, reading.version, late, words, stood))
+        self.stored[reading.document_id] = reading
+        return "written"
 
-    def states(self) -> dict[str, State]:
-        return {name: patient.state() for name, patient in self.patients.items()}
+    def _retract(self, retraction: Taken) -> str:
+        patient = self.patients.get(retraction.patient, Patient())
+        place = patient.place(retraction.name)
+        known = self.stored.get(retraction.document_id)
+        if place is not None:
+            known, kept = patient.held[place]
+            if kept.tags & TAKEN_BACK:
+                version = max(known.version, retraction.version)
+                known = known._replace(version=version)
+                patient.held[place] = known, kept._replace(version=version)
+                return "repeated"
+        if known is None:
+            self.unknown.append(retraction.document_id)
+            return "unknown"
+        if retraction.version and known.version > retraction.version:
+            return "repeated"
+        patient.withdraw(known, leaving=place)
+        if place is not None:
+            version = max(known.version, retraction.version)
+            kept = patient.held[place][1]
+            gone = kept._replace(version=version, systolic=None, diastolic=None, tags=TAKEN_BACK)
+            patient.held[place] = known._replace(version=version), gone
+        del self.stored[retraction.document_id]
+        return "retracted"
+
+
+def counted(reading: Taken) -> list[str]:
+    """What a reading adds to its patient's counters."""
+    if reading.aggregate:
+        return []
+    words = [word for word, wrong in tags(reading).items() if wrong]
+    if not words:
+        return ["readings"]
+    hyper = any(word.startswith("hypertension") for word in words)
+    return ["readings", "anomalies", "hypertension" if hyper else "hypotension", *words]
+
+
+def identity(reading: Taken) -> int:
+    return int(reading.document_id[:16], 16)
+
+
+def assert_is_as_told(owner: Owner, oracle: Oracle) -> None:
+    """State, documents and stores are the oracle's, each document once."""
+    assert states_of(owner.partition.patients) == oracle.states()
+    assert written(owner.documents()) == oracle.documents
+    assert owner.shelves.held() == oracle.held()
+    assert owner.fates == oracle.fates
+    assert [each.document_id for each in owner.unknown] == oracle.unknown
 
 
 def states_of(patients: Patients) -> dict[str, State]:

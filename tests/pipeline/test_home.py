@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.pipeline.histories import histories, unhurried
 from tests.pipeline.messages import (
+    RETRACTED,
     RUBBISH,
     Message,
     Taken,
@@ -29,20 +30,28 @@ def owner_of(number):
     return Owner(a_pipeline(home=home_of), number=number)
 
 
-def places(readings):
-    return [origin[:2] for origin in readings.origin]
+def places(batch):
+    """Where each reading and retraction of a batch stood: at home, and away."""
+    return tuple(
+        sorted([*(at[:2] for at in readings.origin), *(each.origin[:2] for each in retractions)])
+        for readings, retractions in (
+            (batch.at_home, batch.retractions),
+            (batch.away, batch.retractions_away),
+        )
+    )
 
 
 @unhurried
 @given(histories(patients=4), st.integers(0, 1))
-def test_every_reading_is_either_at_home_or_away(history, number):
+def test_every_reading_and_every_retraction_is_either_at_home_or_away(history, number):
     held = chunk(history.messages)
     batch = owner_of(number).read(held)
-    assert {home_of(who) for who in batch.at_home.patient_id} <= {number}
-    assert {home_of(who) for who in batch.away.patient_id} <= {1 - number}
-    everywhere = Owner().read(held)
-    assert sorted(places(batch.at_home) + places(batch.away)) == places(everywhere.at_home)
-    assert places(batch.away) == sorted(places(batch.away))
+    here = [*batch.at_home.patient_id, *(each.patient_id for each in batch.retractions)]
+    away = [*batch.away.patient_id, *(each.patient_id for each in batch.retractions_away)]
+    assert {home_of(who) for who in here} <= {number}
+    assert {home_of(who) for who in away} <= {1 - number}
+    at_home, elsewhere = places(batch)
+    assert (sorted(at_home + elsewhere), []) == places(Owner().read(held))
 
 
 @unhurried
@@ -94,14 +103,19 @@ def test_whose_state_is_here_is_at_home_without_asking_again():
     assert len(owner.entries) == 2
 
 
+def test_a_retraction_of_a_rekeyed_chunk_is_at_home():
+    held = [Message(0, body(Taken("o", "p1", status=RETRACTED)), at(0), (1, 3, 0))]
+    assert places(owner_of(0).read(chunk(held))) == ([(0, 0)], [])
+
+
 def test_every_input_of_a_chunk_is_in_one_place():
-    wrong = {**Taken("w").observation(), "status": "entered-in-error"}
     pulse = {**Taken("x").observation(), "code": {"text": "Pulse"}, "component": []}
     held = messages(
         Taken("a", "p0"),
         Taken("b", "p1"),
         RUBBISH,
-        json.dumps(wrong).encode(),
+        Taken("w", "p0", status=RETRACTED),
+        Taken("w", "p1", status=RETRACTED),
         json.dumps(pulse).encode(),
     )
     batch = owner_of(0).read(chunk(held))
@@ -110,5 +124,6 @@ def test_every_input_of_a_chunk_is_in_one_place():
         [origin.message for origin in batch.away.origin],
         [each.origin.message for each in batch.rejected],
         [each.origin.message for each in batch.retractions],
+        [each.origin.message for each in batch.retractions_away],
         [each.origin.message for each in batch.ignored],
-    ] == [[0], [1], [2], [3], [4]]
+    ] == [[0], [1], [2], [3], [4], [5]]

@@ -1,5 +1,7 @@
 """A reading that comes again: it is in the state once, and in no second document."""
 
+from dataclasses import replace
+
 import pytest
 
 from bpstream.patients import RECENT, counters_of
@@ -75,4 +77,17 @@ def test_equal_ids_of_two_patients_are_two_readings(size):
 
 def test_a_step_of_nothing_but_repeated_readings_changes_no_row():
     _, (_, step) = apart([FIRST, FIRST], size=1)
-    assert (step.entries, step.origins, len(step.changed)) == ([], [], 0)
+    assert (step.entries, step.origins, step.rows) == ([], [], [])
+
+
+@pytest.mark.parametrize(("systolic", "indexed"), [(150, 1), (120, 0)])
+def test_a_dead_letter_that_is_sent_again_goes_to_the_index_although_its_reading_is_known(
+    systolic, indexed
+):
+    reading, owner = Taken("o1", systolic=systolic), Owner()
+    owner.take(chunk(messages(reading)))
+    again = replace(chunk(messages(Taken("o2"), reading)[1:]), retried=frozenset({0}))
+    (step,) = owner.take(again)
+    assert [entry.document_id for entry in step.to_index] == [reading.document_id] * indexed
+    assert (step.to_archive, step.repeated, step.rows) == ([], 1, [])
+    assert counters_of(owner.partition.patients.row("p1"))["readings"] == 1

@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpstream.batch import Step
 from bpstream.checkpoint import WHOLE_MESSAGE, Applied
-from bpstream.patients import ROW
+from bpstream.patients import ROW, stamp_of
 from tests.pipeline.histories import histories, unhurried
 from tests.pipeline.messages import RUBBISH, TOPIC, Message, Taken, at, body, chunk, messages
-from tests.pipeline.owner import NOW, Owner, patients_a_step
+from tests.pipeline.owner import Owner, patients_a_step
 
 RECORD_OVERHEAD = 64
 LONG = 4000
@@ -16,11 +17,10 @@ LONG = 4000
 long_ids = st.text(st.sampled_from("aé漢🩺"), min_size=1, max_size=LONG)
 
 
-def bytes_of(owner, step):
+def bytes_of(step):
     """What the step's rows take in the changelog, without the checkpoint."""
     return sum(
-        ROW.itemsize + RECORD_OVERHEAD + len(patient_id.encode())
-        for patient_id in owner.partition.patients.ids(step.changed)
+        len(row) + RECORD_OVERHEAD + len(patient_id.encode()) for patient_id, row in step.rows
     )
 
 
@@ -31,7 +31,7 @@ def test_a_chunk_of_many_patients_becomes_steps_that_fit_and_none_is_empty(patie
     held = messages(*(Taken(f"o{n}", patient) for n, patient in enumerate(patients)))
     with patients_a_step(most, id_length=LONG) as limit:
         steps = owner.take(chunk(held))
-    assert all(bytes_of(owner, step) <= limit for step in steps)
+    assert all(bytes_of(step) <= limit for step in steps)
     assert all(step.entries for step in steps) or not patients
     assert [entry.patient_id for entry in owner.entries] == patients
 
@@ -44,7 +44,7 @@ def test_an_id_counts_with_its_bytes_and_not_with_its_letters(letter):
     with patients_a_step(3, id_length=len(patients[0])) as limit:
         steps = owner.take(chunk(held))
     assert [len(step.entries) for step in steps] == [3, 3, 1]
-    assert all(bytes_of(owner, step) <= limit for step in steps)
+    assert all(bytes_of(step) <= limit for step in steps)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_chunk_without_a_reading_is_one_empty_step_that_moves_on(values):
     owner = Owner()
     (step,) = owner.take(chunk(messages(*values)))
     assert (step.entries, step.to_archive, step.to_index, step.origins) == ([], [], [], [])
-    assert (len(step.changed), step.anomalies, step.repeated) == (0, 0, 0)
+    assert (step.rows, step.alerts, step.anomalies, step.repeated) == ([], [], 0, 0)
     assert owner.partition.checkpoint.applied == (
         {TOPIC: Applied(len(values) - 1)} if values else {}
     )
@@ -96,8 +96,8 @@ def test_the_checkpoint_stands_at_the_last_input_of_every_step():
     held = messages(p1, RUBBISH, body(p1, p2, p3, p3), RUBBISH)
     owner, stood = Owner(), []
     with patients_a_step(1):
-        for _ in owner.pipeline.steps(owner.read(chunk(held)), owner.partition, now=NOW):
-            stood.append(owner.partition.checkpoint.applied[TOPIC])
+        for step in owner.judged(chunk(held)):
+            stood.append(step.checkpoint.applied[TOPIC])
     assert stood == [Applied(2, 0), Applied(2, 1), Applied(3, WHOLE_MESSAGE)]
 
 
@@ -108,8 +108,8 @@ def test_the_checkpoint_tells_how_far_each_partition_came_home_after_every_step(
     ]
     owner, home = Owner(), []
     with patients_a_step(2):
-        for _ in owner.pipeline.steps(owner.read(chunk(held)), owner.partition, now=NOW):
-            home.append(dict(owner.partition.checkpoint.rekeyed))
+        for step in owner.judged(chunk(held)):
+            home.append(step.checkpoint.rekeyed)
     assert home == [
         {3: Applied(10, 0), 5: Applied(2, 1)},
         {3: Applied(10, 2), 5: Applied(9, 0)},
@@ -129,16 +129,45 @@ def test_every_entry_of_a_step_has_the_origin_it_came_from(history, most):
         )
     )
     with patients_a_step(most):
-        for step in owner.pipeline.steps(batch, owner.partition, now=NOW):
+        for step in owner.take(chunk(history.messages)):
             found = [(entry.document_id, entry.version) for entry in step.entries]
             assert found == [stood[origin[:2]] for origin in step.origins]
 
 
 def test_steps_change_exactly_the_rows_they_name():
     readings = [Taken("a", "p1"), Taken("b", "p2"), Taken("c", "p3"), Taken("d", "p1")]
+    with patients_a_step(2):
+        first, second = Owner().take(chunk(messages(*readings)))
+    assert [patient for patient, _ in first.rows] == ["p1", "p2"]
+    assert sorted(patient for patient, _ in second.rows) == ["p1", "p3"]
+
+
+def test_a_step_is_stamped_and_so_is_each_row_of_it():
+    readings = [Taken(f"o{n}", f"p{n}") for n in range(4)]
     owner = Owner()
-    patients = owner.partition.patients
+    owner.partition.checkpoint.epoch = 7
     with patients_a_step(2):
         first, second = owner.take(chunk(messages(*readings)))
-    assert patients.ids(first.changed) == ["p1", "p2"]
-    assert sorted(patients.ids(second.changed)) == ["p1", "p3"]
+    for number, step in enumerate((first, second), 1):
+        assert (step.checkpoint.epoch, step.checkpoint.step) == (7, number)
+        assert [stamp_of(row) for _, row in step.rows] == [step.checkpoint.stamp] * 2
+    assert first.checkpoint.stamp < second.checkpoint.stamp
+
+
+@unhurried
+@given(histories(), st.integers(1, 3))
+def test_a_step_is_what_it_was_however_many_are_taken_before_it_is_stored(history, most):
+    at_once, ahead, held = Owner(), Owner(), chunk(history.messages)
+    taken, waiting = list[Step](), list[Step]()
+    with patients_a_step(most):
+        stored = at_once.take(held)
+        for step in ahead.judged(held, waiting):
+            taken.append(step)
+            waiting.append(step)
+    assert taken == stored
+
+
+def test_a_step_takes_the_bytes_of_its_documents_and_rows():
+    (step,) = Owner().take(chunk(messages(Taken("a"), Taken("b", "p2"), Taken("c"))))
+    documents = sum(len(entry.body) for entry in step.entries)
+    assert step.size == documents + 2 * ROW.itemsize

@@ -13,7 +13,16 @@ from typing import Any, Self
 import msgspec
 from aiohttp import web
 
-from bpstream.document import Coordinates, Document, EarlyWarning, Entry, ModelName, iso
+from bpstream.document import (
+    Coordinates,
+    Document,
+    EarlyWarning,
+    Entry,
+    Found,
+    ModelName,
+    Removal,
+    iso,
+)
 
 TAKEN_AT = 1769722371619300  # 2026-01-29T21:32:51.619300Z
 
@@ -65,6 +74,25 @@ def an_entry(number: int = 0, *, taken_at: int = TAKEN_AT, **changes: Any) -> En
         document.practitioner_id,
         taken_at,
         msgspec.json.encode(document),
+    )
+
+
+def removal_of(entry: Entry, *, version: int | None = None) -> Removal:
+    """What takes `entry` out: that version of it, its own if none is given."""
+    by = entry.version if version is None else version
+    return Removal(entry.document_id, by, entry.patient_id, entry.taken_at)
+
+
+def found_of(entry: Entry) -> Found:
+    """What a store that holds `entry` knows of it."""
+    document = msgspec.json.decode(entry.body, type=Document)
+    return Found(
+        entry.document_id,
+        entry.version,
+        entry.patient_id,
+        entry.taken_at,
+        tuple(document.anomaly_details),
+        document.kind,
     )
 
 
@@ -172,11 +200,14 @@ class ScriptedNode:
         await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        ids = []
+        actions: list[dict[str, Any]] = []
         if request.path == "/_bulk":
-            actions = (await request.read()).splitlines()[::2]
-            ids = [json.loads(action)["index"]["_id"] for action in actions]
-            self.bulks.append(ids)
+            lines = map(json.loads, (await request.read()).splitlines())
+            for action in lines:
+                actions.append(action)
+                if "index" in action:
+                    next(lines)  # the document
+            self.bulks.append([each["_id"] for action in actions for each in action.values()])
         answer = self.answers.pop(0) if self.answers else Answer()
         if answer.release is not None:
             await answer.release.wait()
@@ -186,21 +217,23 @@ class ScriptedNode:
             return web.Response()
         body = answer.body
         if request.path == "/_bulk" and body is None:
-            body = _judged(answer.items if answer.items is not None else [201] * len(ids))
+            statuses = answer.items if answer.items is not None else [201] * len(actions)
+            body = _judged(statuses, actions[0])
         text = body if isinstance(body, str) else json.dumps(body or {})
         kind = "text/html" if isinstance(body, str) else "application/json"
         headers = {"Content-Type": kind, **answer.headers}
         return web.Response(status=answer.status, text=text, headers=headers)
 
 
-def _judged(statuses: Iterable[int]) -> dict[str, Any]:
+def _judged(statuses: Iterable[int], actions: Iterable[str]) -> dict[str, Any]:
+    (action,) = actions
     items = []
     for status in statuses:
         item: dict[str, Any] = {"status": status}
         if status >= 400:
             item["error"] = {"type": _TYPES.get(status, "other"), "reason": f"because of {status}"}
-        items.append({"index": item})
-    return {"errors": any("error" in item["index"] for item in items), "items": items}
+        items.append({action: item})
+    return {"errors": any("error" in item[action] for item in items), "items": items}
 
 
 _TYPES = {

@@ -1,6 +1,5 @@
 """The Elasticsearch index on a real node: what it takes, where it lies, what stands in the way."""
 
-from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -12,30 +11,6 @@ from bpstream.sinks.elasticsearch import ElasticsearchIndex, connect
 from tests.sinks.helpers import TAKEN_AT, a_document, an_entry
 
 pytestmark = pytest.mark.services
-
-
-@pytest.fixture
-def alias(unique_name: Callable[[str], str]) -> str:
-    return unique_name("bp")
-
-
-@pytest.fixture
-async def node(elasticsearch: str, alias: str) -> AsyncIterator[AsyncElasticsearch]:
-    """A client of the test's own, for what the sink does not do."""
-    async with connect(elasticsearch) as client:
-        yield client
-        found = await client.indices.get_index_template(filter_path="index_templates.name")
-        for template in found.get("index_templates", []):
-            if template["name"].startswith(alias):
-                await client.indices.delete_index_template(name=template["name"])
-
-
-@pytest.fixture
-async def index(elasticsearch: str, alias: str, node: object) -> AsyncIterator[ElasticsearchIndex]:
-    async with ElasticsearchIndex(connect(elasticsearch), alias=alias, attempts=2) as index:
-        await index.check()
-        await index.prepare()
-        yield index
 
 
 async def _found(node: AsyncElasticsearch, alias: str) -> dict[str, dict]:

@@ -11,7 +11,7 @@ import pytest
 
 from bpstream.errors import SinkError, StartError
 from bpstream.sinks.local import LocalIndex
-from tests.sinks.helpers import TAKEN_AT, an_entry
+from tests.sinks.helpers import TAKEN_AT, an_entry, found_of, removal_of
 
 
 @pytest.fixture
@@ -46,6 +46,41 @@ async def test_a_correction_moves_the_reading_to_its_patient_and_time(path: Path
         await index.write([an_entry(version=2, taken_at=TAKEN_AT + 9, patient_id="PAT-004")])
         assert await index.search("PAT-003") == []
         assert len(await index.search("PAT-004", since=TAKEN_AT + 9)) == 1
+
+
+async def test_what_is_removed_is_there_no_longer_and_the_others_are(path: Path):
+    batch = [an_entry(n) for n in range(4)]
+    async with LocalIndex(path) as index:
+        await index.write(batch)
+        await index.remove([removal_of(entry) for entry in batch[:2]])
+        found = await index.find([entry.document_id for entry in batch])
+    assert sorted(found) == [found_of(entry) for entry in batch[2:]]
+
+
+@pytest.mark.parametrize(("removed", "left"), [(4, [5]), (5, []), (6, [])])
+async def test_only_a_higher_version_than_the_removals_stays(path: Path, removed: int, left: list):
+    entry = an_entry(version=5)
+    async with LocalIndex(path) as index:
+        await index.write([entry])
+        for _ in range(2):
+            await index.remove([removal_of(entry, version=removed)])
+            assert [each.version for each in await index.find([entry.document_id])] == left
+
+
+async def test_a_correction_that_moved_the_reading_is_not_removed_with_its_former_time(path: Path):
+    first, second = an_entry(version=1), an_entry(version=2, taken_at=TAKEN_AT + 9)
+    async with LocalIndex(path) as index:
+        for _ in range(2):
+            await index.write([first])
+            await index.write([second])
+            await index.remove([removal_of(first, version=2)])
+            assert await index.find([first.document_id]) == [found_of(second)]
+
+
+async def test_what_was_never_written_is_not_found_and_may_be_removed(path: Path):
+    async with LocalIndex(path) as index:
+        assert await index.find([an_entry().document_id]) == []
+        await index.remove([removal_of(an_entry())])
 
 
 async def test_the_newest_readings_of_a_patient_come_first(path: Path):
@@ -89,6 +124,8 @@ async def test_a_file_that_is_locked_is_tried_again_later(path: Path):
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(SinkError, match=r"index\.sqlite.*locked"):
                 await index.write([an_entry()])
+            with pytest.raises(SinkError, match=r"index\.sqlite.*locked"):
+                await index.remove([removal_of(an_entry())])
         await index.write([an_entry()])
         assert len(await index.search()) == 1
 

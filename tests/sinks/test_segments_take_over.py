@@ -112,6 +112,18 @@ async def test_a_name_that_was_used_for_uncommitted_lines_is_not_used_again(tmp_
     assert (await _taken_over(tmp_path, None)).name == "run-000009-00000004"
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])
+@pytest.mark.parametrize("position", [None, Position("run-000001-00000000", 8)])
+async def test_segments_of_a_later_owner_stop_a_worker_that_does_not_know_of_them(
+    tmp_path, partition, suffix, position
+):
+    later = partition / f"run-000010-00000003{suffix}"
+    later.write_bytes(b"theirs")
+    with pytest.raises(StartError, match="run-000010-00000003, of a later owner than epoch 9"):
+        await _taken_over(tmp_path, position)
+    assert later.read_bytes() == b"theirs"
+
+
 async def test_a_disk_that_is_full_at_take_over_is_tried_again(tmp_path, partition):
     (partition / "run-000001-00000000.jsonl").write_bytes(a_line(1) + a_line(2))
     disk = Disk()

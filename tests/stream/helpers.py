@@ -9,8 +9,10 @@ import numpy as np
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
-from bpstream.stream.publish import Record
-from bpstream.stream.tables import OwnedPartition
+from bpstream.alert import FIRING, PHYSIOLOGICAL, Alert
+from bpstream.checkpoint import CLAIM, KEY, Applied, Checkpoint, Claim
+from bpstream.stream.publish import Record, partition_of
+from bpstream.stream.tables import Changelog, OwnedPartition
 
 EPOCH_OF_TESTS = 1_769_722_371_619
 """Milliseconds since 1970: when Kafka received the records of these tests."""
@@ -53,19 +55,42 @@ def faust_app(**settings: Any) -> faust.App:
     )
 
 
-def counted(partition: OwnedPartition, patient_id: str, *, readings: int, epoch: int = 0) -> None:
-    """Give a patient a row with so many readings, of the owner `epoch`."""
+def counted(
+    partition: OwnedPartition, patient_id: str, *, readings: int, epoch: int = 0, step: int = 0
+) -> None:
+    """Give a patient a row with so many readings, of a step of the owner `epoch`."""
     (position,) = partition.patients.positions([patient_id])
     row = partition.patients.rows[position]
     row["counters"][0] = readings
-    row["epoch"] = epoch
+    row["stamp"] = Checkpoint(epoch=epoch, step=step).stamp
 
 
-def row_bytes(patient_id: str, *, readings: int, epoch: int = 0) -> bytes:
+def row_bytes(patient_id: str, *, readings: int, epoch: int = 0, step: int = 0) -> bytes:
     """The value of a changelog record of `patient_id`."""
     partition = OwnedPartition(0)
-    counted(partition, patient_id, readings=readings, epoch=epoch)
+    counted(partition, patient_id, readings=readings, epoch=epoch, step=step)
     return partition.patients.copy_bytes(np.array([0]))[0]
+
+
+def a_checkpoint(epoch: int, step: int = 0, *, offset: int = 0) -> tuple[bytes, bytes]:
+    """A changelog record: the partition has come to `offset`."""
+    checkpoint = Checkpoint(epoch=epoch, step=step, applied={"fhir": Applied(offset)})
+    return KEY, checkpoint.encode()
+
+
+def a_row(readings: int, epoch: int, patient: str = "p1", *, step: int = 0) -> tuple[bytes, bytes]:
+    """A changelog record: the patient has so many readings."""
+    return patient.encode(), row_bytes(patient, readings=readings, epoch=epoch, step=step)
+
+
+def a_claim(epoch: int, *, generation: int, base: int) -> tuple[bytes, bytes]:
+    """A changelog record: a worker that knew it up to `base` owns the partition."""
+    return CLAIM, Claim(epoch, generation, base).encode()
+
+
+def readings_of(partition: OwnedPartition, patient_id: str = "p1") -> int | None:
+    row = partition.patients.row(patient_id)
+    return None if row is None else int(row["counters"][0])
 
 
 class Sent(NamedTuple):
@@ -77,15 +102,61 @@ class Sent(NamedTuple):
 
 
 class TakesAll:
-    """A publisher whose Kafka has everything at once, and numbers it from 0."""
+    """A publisher whose Kafka has everything at once, and numbers each partition from 0."""
 
     def __init__(self) -> None:
         self.sent: list[Sent] = []
 
+    async def publish(self, topic: str, records: Iterable[Record], *, partitions: int) -> None:
+        for record in records:
+            home = partition_of(record.key or b"", partitions)
+            await self.publish_to(topic, home, [record])
+
     async def publish_to(self, topic: str, partition: int, records: Iterable[Record]) -> int:
         self.sent.append(Sent(topic, partition, list(records)))
-        return sum(len(sent.records) for sent in self.sent) - 1
+        return len(self.records(topic, partition)) - 1
+
+    def records(self, topic: str, partition: int = 0) -> list[tuple[int, bytes, bytes | None]]:
+        """Offset, key and value of all that a partition holds."""
+        held = [
+            record
+            for sent in self.sent
+            if (sent.topic, sent.partition) == (topic, partition)
+            for record in sent.records
+        ]
+        return [(offset, each.key or b"", each.value) for offset, each in enumerate(held)]
+
+
+async def always() -> bool:
+    return True
+
+
+async def nothing_to_read(partition: OwnedPartition, end: int) -> Changelog:
+    """What a table reads of a changelog that nobody else writes."""
+    raise AssertionError(f"partition {partition.number} was read up to {end}")
 
 
 def tp(partition: int = 0, topic: str = "fhir") -> TP:
     return TP(topic, partition)
+
+
+def an_alert(**changes: Any) -> Alert:
+    """A firing alert, but for what `changes` say."""
+    every: dict[str, Any] = {
+        "alert_id": "00000000000000ff",
+        "patient_id": "PAT-003",
+        "rule": "critical",
+        "title": "Critical blood pressure",
+        "kind": PHYSIOLOGICAL,
+        "state": FIRING,
+        "severity": "high",
+        "since": "2026-01-29T21:30:00.000000Z",
+        "taken_at": "2026-01-29T21:32:51.619300Z",
+        "message": "Critical blood pressure (high): 186/121.5 mmHg (mean 143)",
+        "systolic": 186.0,
+        "diastolic": 121.5,
+        "mean": 143.0,
+        "measure": "systolic",
+        "limit": 180.0,
+    }
+    return Alert(**(every | changes))

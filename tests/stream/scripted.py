@@ -23,6 +23,8 @@ class Scripted(ChunkConsumer):
         self.sought: list[tuple[TP, int]] = []
         self.committed: dict[TP, int] = {}
         self.told: list[str] = []
+        self.first: dict[TP, int] = {}
+        self.at: dict[TP, int] = {}
 
     def _new_consumer_thread(self) -> Any:
         return Service(loop=self.loop)  # The real one makes an event loop of its own.
@@ -43,14 +45,26 @@ class Scripted(ChunkConsumer):
     def highwater(self, tp: TP) -> int:
         return 100
 
+    async def earliest_offsets(self, *partitions: TP) -> dict[TP, int]:
+        return {each: self.first.get(each, 0) for each in partitions}
+
+    async def position(self, tp: TP) -> int | None:
+        return self.at.get(tp)
+
     def assignment(self) -> set[TP]:
         return {tp(), tp(1)}
 
     async def chunks(self, *records: Any) -> list[Any]:
-        """The messages that come of one fetch of `records`."""
+        """The messages that come of one fetch of `records`.
+
+        A partition that nobody sought begins with the first of them.
+        """
         by_partition: dict[TP, list[Any]] = {}
         for record in records:
-            by_partition.setdefault(TP(record.topic, record.partition), []).append(record)
+            at = TP(record.topic, record.partition)
+            by_partition.setdefault(at, []).append(record)
+            if at.topic == "fhir":
+                self._next.setdefault(at, record.offset)
         self.fetches.append(by_partition)
         return [message async for _, message in self.getmany(1.0)]
 

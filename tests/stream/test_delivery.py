@@ -115,7 +115,7 @@ async def test_a_fetch_is_delivered_in_chunks_of_a_partition_no_larger_than_aske
 async def test_a_chunk_tells_which_offset_it_follows():
     consumer = a_consumer(chunk_size=2)
     found = await consumer.chunks(*(fetched(n) for n in range(10, 13)))
-    assert [message.follows for message in found] == [None, 12]
+    assert [message.follows for message in found] == [10, 12]
 
 
 async def test_other_topics_are_delivered_a_record_at_a_time():
@@ -138,6 +138,7 @@ async def test_an_event_holds_the_records_as_they_were_fetched():
 
 async def test_nothing_is_delivered_once_the_partitions_began_to_move():
     consumer = a_consumer(chunk_size=1)
+    consumer._next[tp()] = 0
     consumer.fetches.append({tp(): [fetched(0), fetched(1)]})
     found = []
     async for _, message in consumer.getmany(1.0):
@@ -192,3 +193,97 @@ async def test_every_hole_is_looked_at_again():
         assert await consumer.chunks(fetched(first)) == []
         assert [offsets(each) for each in await consumer.chunks(fetched(first))] == [[first]]
     assert consumer.sought == [(tp(), 1), (tp(), 6)]
+
+
+# Seeking.
+
+
+async def test_what_is_fetched_while_a_seek_is_under_way_is_left_for_afterwards():
+    consumer, meanwhile = a_consumer(), []
+    consumer.committed = {tp(): 40, tp(1): 7}
+    seek_to_committed = consumer.seek_to_committed
+
+    async def slowly():
+        found = await seek_to_committed()
+        consumer.fetches.append({tp(): [fetched(40), fetched(41)]})
+        meanwhile.extend([message async for _, message in consumer.getmany(1.0)])
+        return found
+
+    await consumer.chunks(fetched(44))
+    consumer.seek_to_committed = slowly
+    await consumer.perform_seek()
+    assert meanwhile == []
+    (message,) = await consumer.chunks(fetched(40), fetched(41))
+    assert message.follows == 40
+
+
+async def test_a_seek_that_begins_in_the_middle_of_a_fetch_ends_its_delivery():
+    consumer = a_consumer(chunk_size=1)
+    consumer.committed = {tp(): 0, tp(1): 0}
+    consumer._next[tp()] = 0
+    consumer.fetches.append({tp(): [fetched(0), fetched(1)]})
+    found = []
+    async for _, message in consumer.getmany(1.0):
+        found.append(message.offset)
+        consumer._forget([tp()])  # As `perform_seek` does first.
+    assert found == [0]
+
+
+async def test_a_partition_of_which_nothing_is_committed_goes_on_where_it_begins():
+    consumer = a_consumer()
+    consumer.committed, consumer.first = {tp(): None, tp(1): 7}, {tp(): 3}
+    await consumer.perform_seek()
+    assert consumer.sought == [(tp(), 3)]
+    assert await consumer.chunks(fetched(5)) == []  # A hole: it is fetched again.
+    (message,) = await consumer.chunks(fetched(3), fetched(4), fetched(5))
+    assert offsets(message) == [3, 4, 5]
+
+
+# What lies behind the last message.
+
+
+class Commits:
+    """The consumer's thread, as far as it commits."""
+
+    def __init__(self):
+        self.offsets = {}
+
+    async def commit(self, offsets):
+        self.offsets |= offsets
+        return True
+
+
+@pytest.mark.parametrize(
+    ("delivered", "done", "position", "committed"),
+    [
+        ([0, 1], True, 3, 3),  # a transaction's marker
+        ([0, 1], True, 2, None),
+        ([0, 1], False, 3, None),  # not before the last message is done
+        ([0, 1], True, None, None),
+    ],
+)
+async def test_a_marker_behind_the_last_message_is_committed_once_that_is_done(
+    delivered, done, position, committed
+):
+    consumer = a_consumer()
+    consumer._thread = Commits()
+    await consumer.chunks(*(fetched(n) for n in delivered))
+    if done:
+        consumer._in_flight[tp()].clear()
+    consumer.at = {tp(): position}
+    assert await consumer.chunks() == []
+    assert consumer._thread.offsets == {}
+    assert consumer.sought == ([(tp(), 2)] if committed else [])
+    assert await consumer.chunks() == []
+    assert consumer._thread.offsets.get(tp()) == committed
+
+
+async def test_messages_that_were_fetched_in_vain_are_not_taken_for_a_marker():
+    consumer = a_consumer()
+    consumer._thread = Commits()
+    consumer.committed = {tp(): 40, tp(1): 7}
+    await consumer.perform_seek()
+    consumer.at = {tp(): 60}  # Something was fetched up to there, and dropped.
+    assert await consumer.chunks() == []
+    assert [offsets(each) for each in await consumer.chunks(fetched(40))] == [[40]]
+    assert consumer._thread.offsets == {}

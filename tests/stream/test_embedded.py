@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from kafka import KafkaProducer
 
-from tests.integration import oracle
-from tests.integration.loads import messages
+from tests.faults import oracle
+from tests.faults.loads import messages
+from tests.faults.stored import archived, found, twice
 from tests.integration.workers import Worker, until
 
 PATIENTS = [f"PAT-{number:03d}" for number in range(1, 6)]
@@ -54,8 +55,8 @@ def stored(folder: Path) -> tuple[list[oracle.Found], list[oracle.Found]]:
     """The documents of the local index, and the entries of the archive."""
     with closing(sqlite3.connect(folder / "index.sqlite")) as index:
         documents = [json.loads(body) for (body,) in index.execute("SELECT body FROM documents")]
-    entries = oracle.archived(folder / "archive")
-    return [oracle.found(each) for each in documents], [oracle.found(each) for each in entries]
+    entries = archived(folder / "archive")
+    return [found(each) for each in documents], [found(each) for each in entries]
 
 
 def test_a_demo_shows_its_patients_and_ends_at_once_with_all_it_counted_stored(tmp_path):
@@ -69,19 +70,19 @@ def test_a_demo_shows_its_patients_and_ends_at_once_with_all_it_counted_stored(t
     assert not broker_note(running).exists()
     assert "Traceback" not in running.told()
     documents, entries = stored(tmp_path / "demo")
-    assert oracle.twice(documents + entries) == []
-    found = Counter(document.patient_id for document in documents + entries)
+    assert twice(documents + entries) == []
+    count_of = Counter(document.patient_id for document in documents + entries)
     # It may have stored another round between the last question and its end.
-    assert all(found[patient] >= count for patient, count in before.items())
+    assert all(count_of[patient] >= count for patient, count in before.items())
 
 
 def test_the_counters_are_those_of_what_is_stored(tmp_path):
     with demo(tmp_path, BPSTREAM_SIMULATE="0") as running:
         drawn = messages(200, patients=9, seed=5)
         send(running, *(message.value for message in drawn))
-        until(lambda: sum(counted(running).values()) == len(drawn), 20, running.told)
+        # Counted there once it is stored; in the patients' counters before.
+        until(lambda: running.get("/status")["readings"] == len(drawn), 20, running.told)
         page = running.get("/patients/")["patients"]
-        assert running.get("/status")["readings"] == len(drawn)
         assert running.stop(signal.SIGINT) == 0
     documents, entries = stored(tmp_path / "demo")
     assert all(document.anomaly_details for document in documents)

@@ -48,21 +48,43 @@ def test_having_partitions_does_not_hide_what_troubles_a_part(health):
     assert health.reasons() == ["Elasticsearch is away"]
 
 
-def test_trouble_is_said_once_and_its_end_once(ready, caplog):
+def test_a_part_that_no_reading_waits_for_is_a_warning_and_the_worker_stays_ready(ready):
+    ready.warn("webhook", "the webhook is away")
+    ready.trouble("index", "Elasticsearch is away")
+    assert (ready.reasons(), ready.warnings()) == (
+        ["Elasticsearch is away"],
+        ["the webhook is away"],
+    )
+    ready.clear("index")
+    assert (ready.reasons(), ready.warnings()) == ([], ["the webhook is away"])
+    ready.clear("webhook")
+    assert ready.warnings() == []
+
+
+@pytest.mark.parametrize("say", [Health.trouble, Health.warn])
+def test_trouble_is_said_once_a_reason_and_its_end_once(ready, caplog, say):
     caplog.set_level(logging.WARNING)
-    for _ in range(3):
-        ready.trouble("index", "Elasticsearch is away")
+    for reason in ("it is away", "it is away", "it is slow", "it is slow"):
+        say(ready, "index", reason)
     for _ in range(3):
         ready.clear("index")
     assert [record.message for record in caplog.records] == [
-        "Elasticsearch is away; trying again",
+        "it is away; trying again",
+        "it is slow; trying again",
         "index works again",
     ]
 
 
 def test_the_status_has_the_workers_numbers_and_what_its_sinks_say(ready):
     ready.trouble("index", "Elasticsearch is away")
-    assert ready.status() == {"readings": 7, "index": "Elasticsearch is away", "archive": "ok"}
+    ready.warn("webhook", "the webhook is away")
+    assert ready.status() == {
+        "readings": 7,
+        "index": "Elasticsearch is away",
+        "archive": "ok",
+        "webhook": "the webhook is away",
+        "alertmanager": "ok",
+    }
 
 
 @pytest.mark.parametrize(("seconds", "live"), [(0, True), (29.9, True), (30, False), (600, False)])

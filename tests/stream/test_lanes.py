@@ -1,38 +1,24 @@
-"""Lanes: the order within a partition, the work beside each other, and their end."""
+"""Lanes: the order within a partition, how far judging runs ahead of storing, and their end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bpstream.stream.lanes import Lanes
-
-SOON = 1.0
-
-
-class Work:
-    """Does every chunk when it is let, and notes what it began and finished."""
-
-    def __init__(self) -> None:
-        self.began: list[Any] = []
-        self.ended: list[Any] = []
-        self.errors: list[BaseException] = []
-        self.free = asyncio.Semaphore(0)
-
-    async def __call__(self, event: Any) -> None:
-        self.began.append(event)
-        await self.free.acquire()
-        if isinstance(event, Exception):
-            raise event
-        self.ended.append(event)
-
-    async def failed(self, error: BaseException) -> None:
-        self.errors.append(error)
-
-    def let(self, count: int = 1) -> None:
-        for _ in range(count):
-            self.free.release()
+from tests.stream.lane_work import (
+    BROKEN,
+    ROOM,
+    SOON,
+    Chunk,
+    Work,
+    lanes_of,
+    nothing_more_happens,
+    until,
+)
 
 
 @pytest.fixture
@@ -41,115 +27,242 @@ async def work() -> Work:
 
 
 @pytest.fixture
-async def lanes(work: Work) -> AsyncIterator[Lanes]:
-    lanes = Lanes(work, on_error=work.failed)
+async def lanes(work: Work) -> AsyncIterator[Lanes[Any]]:
+    lanes = lanes_of(work)
     yield lanes
     await lanes.stop()
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SOON):
-        while not holds():
-            await asyncio.sleep(0)
+# The order.
 
 
-async def nothing_more_happens() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
-async def test_chunks_of_a_partition_are_done_one_after_the_other_in_their_order(work, lanes):
-    work.let(10)
+async def test_chunks_of_a_partition_are_judged_and_stored_one_after_the_other(work, lanes):
+    work.let_judge(10)
+    work.let_store(20)
     for number in range(10):
-        await lanes.put(0, number)
-    await until(lambda: len(work.ended) == 10)
-    assert work.began == work.ended == list(range(10))
+        await lanes.put(0, Chunk(f"c{number}", (1, 1)))
+    await until(lambda: len(work.stored) == 20)
+    assert work.began == work.judged == [f"c{number}" for number in range(10)]
+    assert work.stored == work.kept == [(f"c{n // 2}", n % 2) for n in range(20)]
 
 
-async def test_a_chunk_does_not_begin_before_the_one_ahead_of_it_ended(work, lanes):
-    await lanes.put(0, "first")
-    await lanes.put(0, "second")
+async def test_a_chunk_is_not_judged_before_the_one_ahead_of_it_was(work, lanes):
+    await lanes.put(0, Chunk("first"))
+    await lanes.put(0, Chunk("second"))
     await nothing_more_happens()
     assert work.began == ["first"]
-    work.let()
+    work.let_judge()
     await until(lambda: work.began == ["first", "second"])
 
 
+async def test_an_item_is_not_stored_before_the_one_ahead_of_it_was(work, lanes):
+    work.let_judge()
+    await lanes.put(0, Chunk("c", (1, 1)))
+    await until(lambda: work.judged == ["c"])
+    await nothing_more_happens()
+    assert work.storing == ["c"]
+    work.let_store()
+    await until(lambda: work.storing == ["c", "c"])
+
+
 async def test_another_partition_goes_on_while_one_waits(work, lanes):
-    await lanes.put(0, "slow")
-    await until(lambda: work.began == ["slow"])
-    await lanes.put(1, "other")
-    await until(lambda: work.began == ["slow", "other"])
+    work.let_judge(2)
+    await lanes.put(0, Chunk("slow"))
+    await until(lambda: work.storing == ["slow"])
+    await lanes.put(1, Chunk("other"))
+    await until(lambda: work.storing == ["slow", "other"])
 
 
 async def test_a_lane_takes_one_chunk_in_work_and_one_that_waits(work, lanes):
-    await lanes.put(0, 1)
-    await until(lambda: work.began == [1])
-    await lanes.put(0, 2)
-    third = asyncio.create_task(lanes.put(0, 3))
+    await lanes.put(0, Chunk("1"))
+    await until(lambda: work.began == ["1"])
+    await lanes.put(0, Chunk("2"))
+    third = asyncio.create_task(lanes.put(0, Chunk("3")))
     await nothing_more_happens()
     assert not third.done()
-    work.let()
+    work.let_judge()
     await asyncio.wait_for(third, SOON)
 
 
-async def test_what_a_chunk_raises_is_told_and_ends_its_lane_alone(work, lanes):
-    error = RuntimeError("disk on fire")
-    await lanes.put(0, error)
-    await lanes.put(0, "behind it")
-    work.let(3)
-    await until(lambda: work.errors == [error])
-    await lanes.put(1, "elsewhere")
-    await until(lambda: work.ended == ["elsewhere"])
+# How far judging runs ahead.
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kept"),
+    [
+        ((40, 40, 20, 1), 3),
+        ((40, 40, 21), 2),
+        ((100, 1), 1),
+        # A larger one goes alone, and waits until it is.
+        ((101, 1), 1),
+        ((250, 250), 1),
+        ((1, 101), 1),
+    ],
+)
+@pytest.mark.parametrize("in_one_chunk", [True, False])
+async def test_judging_runs_ahead_of_storing_up_to_the_room_and_no_further(
+    work, lanes, sizes, kept, in_one_chunk
+):
+    work.let_judge(10)
+    chunks = [Chunk("c", sizes)] if in_one_chunk else [Chunk("c", (size,)) for size in sizes]
+    putting = asyncio.create_task(put_all(lanes, chunks))
+    await until(lambda: len(work.kept) >= kept)
     await nothing_more_happens()
-    assert "behind it" not in work.began
+    assert (len(work.kept), len(work.storing), work.stored) == (kept, 1, [])
+    work.let_store(len(sizes))
+    await until(lambda: len(work.stored) == len(sizes))
+    await putting
 
 
-async def test_settling_waits_for_what_is_in_work_and_begins_nothing(work, lanes):
-    await lanes.put(0, "in work")
-    await lanes.put(0, "waits")
+async def put_all(lanes: Lanes[Any], chunks: list[Chunk]) -> None:
+    for chunk in chunks:
+        await lanes.put(0, chunk)
+
+
+async def test_each_partition_has_room_of_its_own(work, lanes):
+    work.let_judge(2)
+    for number in range(2):
+        await lanes.put(number, Chunk(f"p{number}", (ROOM,)))
+    await until(lambda: sorted(work.judged) == ["p0", "p1"])
+
+
+@given(st.lists(st.lists(st.integers(1, 150), max_size=4), max_size=12), st.randoms())
+def test_whatever_the_sizes_all_is_stored_in_order_and_no_more_is_kept_than_there_is_room(
+    sizes, chance
+):
+    async def run() -> Work:
+        work = Work()
+        lanes = lanes_of(work)
+        chunks = [Chunk(f"c{n}", tuple(each)) for n, each in enumerate(sizes)]
+        work.let_judge(len(chunks))
+        putting = asyncio.create_task(put_all(lanes, chunks))
+        total = sum(map(len, sizes))
+        while len(work.stored) < total:
+            if chance.random() < 0.5:
+                work.let_store()
+            await asyncio.sleep(0)
+        await putting
+        assert await lanes.settle(SOON)
+        await lanes.stop()
+        return work
+
+    work = asyncio.run(run())
+    assert work.stored == [
+        (f"c{n}", nth) for n, each in enumerate(sizes) for nth in range(len(each))
+    ]
+    assert work.most <= ROOM
+
+
+# Settling.
+
+
+async def test_settling_waits_for_what_is_judged_and_begins_nothing(work, lanes):
+    await lanes.put(0, Chunk("in work", ()))
+    await lanes.put(0, Chunk("waits"))
     await until(lambda: work.began == ["in work"])
     settled = asyncio.create_task(lanes.settle(SOON))
     await nothing_more_happens()
     assert not settled.done()
-    work.let(2)
+    work.let_judge(2)
     assert await settled
     await nothing_more_happens()
     assert work.began == ["in work"]
 
 
-async def test_settling_gives_up_after_its_time_and_leaves_the_chunk_in_work(work, lanes):
-    await lanes.put(0, "long")
-    await until(lambda: work.began == ["long"])
+async def test_settling_waits_until_all_that_was_judged_is_stored(work, lanes):
+    work.let_judge()
+    await lanes.put(0, Chunk("c", (40, 40, 40)))
+    await until(lambda: len(work.kept) == 2)
+    settled = asyncio.create_task(lanes.settle(SOON))
+    for stored in range(3):
+        await nothing_more_happens()
+        assert (len(work.stored), settled.done()) == (stored, False)
+        work.let_store()
+    assert await settled
+    assert len(work.stored) == 3
+
+
+async def test_settling_gives_up_after_its_time_and_leaves_what_is_in_work(work, lanes):
+    work.let_judge()
+    await lanes.put(0, Chunk("long"))
+    await until(lambda: work.storing == ["long"])
     assert not await lanes.settle(0.01)
-    work.let()
-    await until(lambda: work.ended == ["long"])
+    work.let_store()
+    await until(lambda: work.stored == [("long", 0)])
 
 
 async def test_settling_ends_at_once_where_nothing_is_in_work(lanes):
     assert await lanes.settle(0.01)
 
 
-async def test_a_chunk_that_failed_does_not_keep_the_others_from_settling(work, lanes):
-    await lanes.put(0, RuntimeError("no"))
-    work.let()
-    await until(lambda: bool(work.errors))
-    assert await lanes.settle(SOON)
-
-
 async def test_what_was_put_in_meanwhile_begins_when_the_lanes_resume(work, lanes):
     assert await lanes.settle(SOON)
-    await lanes.put(0, "new")
+    await lanes.put(0, Chunk("new"))
     await nothing_more_happens()
     assert work.began == []
     lanes.resume()
     await until(lambda: work.began == ["new"])
 
 
-async def test_stopping_leaves_a_chunk_where_it_is(work, lanes):
-    await lanes.put(0, "in work")
-    await until(lambda: work.began == ["in work"])
-    await lanes.stop()
-    work.let()
+async def test_what_outlasted_settling_is_held_until_the_lanes_resume(lanes):
+    await asyncio.wait_for(lanes.hold(), SOON)
+    work = Work()
+    slow = lanes_of(work)
+    work.let_judge()
+    await slow.put(0, Chunk("long"))
+    await until(lambda: work.storing == ["long"])
+    assert not await slow.settle(0.01)
+    held = asyncio.create_task(slow.hold())
     await nothing_more_happens()
-    assert (work.ended, work.errors) == ([], [])
+    assert not held.done()
+    slow.resume()
+    await asyncio.wait_for(held, SOON)
+    await slow.stop()
+
+
+# Their end.
+
+
+async def test_what_judging_raises_is_told_and_what_was_kept_before_is_stored(work, lanes):
+    work.let_judge(3)
+    await lanes.put(0, Chunk("before"))
+    await lanes.put(0, Chunk("broken", fails="judge"))
+    await lanes.put(0, Chunk("behind it"))
+    await until(lambda: work.errors == [BROKEN])
+    work.let_store(3)
+    await until(lambda: work.stored == [("before", 0)])
+    await nothing_more_happens()
+    assert work.began == ["before", "broken"]
+
+
+async def test_what_storing_raises_is_told_and_nothing_behind_it_is_stored(work, lanes):
+    work.let_judge(2)
+    await lanes.put(0, Chunk("broken", (1, 1), fails="store"))
+    await lanes.put(0, Chunk("behind it"))
+    work.let_store(3)
+    await until(lambda: work.errors == [BROKEN])
+    await nothing_more_happens()
+    assert (work.storing, work.stored) == (["broken"], [])
+
+
+@pytest.mark.parametrize("end", ["judge", "store"])
+async def test_a_lane_that_failed_leaves_the_others_as_they_are(work, lanes, end):
+    work.let_judge(2)
+    work.let_store(2)
+    await lanes.put(0, Chunk("broken", fails=end))
+    await until(lambda: work.errors == [BROKEN])
+    await lanes.put(1, Chunk("elsewhere"))
+    await until(lambda: work.stored == [("elsewhere", 0)])
+    assert await lanes.settle(SOON)
+
+
+async def test_stopping_leaves_what_is_in_work_where_it_is(work, lanes):
+    work.let_judge()
+    await lanes.put(0, Chunk("in work", (1, 1)))
+    await lanes.put(0, Chunk("judged"))
+    await until(lambda: work.began == ["in work", "judged"])
+    await lanes.stop()
+    work.let_judge()
+    work.let_store(3)
+    await nothing_more_happens()
+    assert (work.judged, work.stored, work.errors) == (["in work"], [], [])

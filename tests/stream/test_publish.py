@@ -160,6 +160,7 @@ async def test_a_dead_letter_has_the_original_key_and_bytes_and_says_why(
     headers = dict(found[b"\xff key 1"].headers())
     assert headers.pop("time").startswith(b"20")
     assert headers == {
+        "id": b"2:41:7",
         "reason": b"no_subject",
         "path": b"entry[7].subject",
         "found": b"nothing",
@@ -239,3 +240,25 @@ async def test_a_broker_that_refuses_us_is_not_tried_again(health):
     with pytest.raises(StartError, match="does not let this user write to the topic alerts"):
         await publisher.publish_to("alerts", 0, [Record(b"k", b"v")])
     assert broker.took == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "element", "path"),
+    [
+        ("", "Observation.status", "Observation.status"),
+        ("Bundle.entry[3].resource", "Observation.status", "Bundle.entry[3].resource.status"),
+        ("Bundle.entry[3].resource", "", "Bundle.entry[3].resource"),
+        ("line 7", "Observation.status", "line 7: Observation.status"),
+        ("Bundle.entry[0]", "Bundle.entry[0].request", "Bundle.entry[0]: Bundle.entry[0].request"),
+        ("", "", ""),
+    ],
+)
+async def test_a_dead_letters_path_says_which_entry_and_what_of_it(
+    kafka, unique_name, publisher, entry, element, path
+):
+    topic = unique_name("dead")
+    letters = await dead_letters(kafka, publisher, topic)
+    chunk = a_chunk(b"whole")
+    await letters.publish(chunk, [DeadLetter(Origin(0, 3, entry, b"part"), "why", element, "")])
+    (found,) = everything_on(kafka, topic)
+    assert dict(found.headers())["path"] == path.encode()

@@ -1,5 +1,6 @@
 """The way home: a reading tells where it stood first, wherever it goes."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpstream.batch import Batch
 from bpstream.chunk import Chunk
-from bpstream.pipeline import Batch
-from bpstream.reading import Details, Origin, Reading, Readings
-from bpstream.stream.rekey import chunk_of, homeward, rekeyed_chunk_of
+from bpstream.reading import Details, Origin, Reading, Readings, Retraction
+from bpstream.stream.rekey import chunk_of, going_home, homeward, rekeyed_chunk_of
 from tests.stream.helpers import EPOCH_OF_TESTS, fetched
 
 TOPIC = "blood_pressure_fhir"
@@ -25,14 +26,31 @@ origins = st.builds(
 )
 
 
-def sent_home(chunk: Chunk, away: list[Origin]) -> list[Any]:
-    """Readings of `p0`, `p1` … at `away`, as they come out of the re-keyed topic."""
+def sorted_by_place(origins: list[Origin]) -> list[Origin]:
+    """In the order a chunk has them."""
+    return sorted(origins, key=lambda at: at[:2])
+
+
+def a_batch(chunk: Chunk, away: list[Origin], retracted: list[Origin]) -> Batch:
+    """Readings of `p0`, `p1` … at `away`, and retractions of `r0`, `r1` … at `retracted`."""
     readings = [
         Reading(patient_id=f"p{n}", taken_at=0, document_id="0" * 32, details=Details(""))
         for n in range(len(away))
     ]
-    nothing = Readings.of([], [])
-    batch = Batch(chunk, nothing, Readings.of(away, readings), [], [], [], 0)
+    return Batch(
+        chunk,
+        at_home=Readings.of([], []),
+        away=Readings.of(away, readings),
+        rejected=[],
+        retractions=[],
+        retractions_away=[Retraction(at, f"r{n}", "0" * 32, 0) for n, at in enumerate(retracted)],
+        ignored=[],
+        skipped=0,
+    )
+
+
+def sent_home(chunk: Chunk, away: list[Origin], retracted: Sequence[Origin] = ()) -> list[Any]:
+    """What `a_batch` sends home, as it comes out of the re-keyed topic."""
     return [
         fetched(
             number,
@@ -42,7 +60,7 @@ def sent_home(chunk: Chunk, away: list[Origin]) -> list[Any]:
             headers=record.headers,
             timestamp=record.timestamp or 0,
         )
-        for number, record in enumerate(homeward(batch))
+        for number, record in enumerate(homeward(a_batch(chunk, away, list(retracted))))
     ]
 
 
@@ -80,8 +98,26 @@ def test_a_reading_goes_home_under_its_patients_key_with_the_bytes_it_came_in():
     assert first.timestamp == EPOCH_OF_TESTS + 1
 
 
+def test_a_retraction_goes_home_under_its_patients_key_in_its_turn():
+    places = [Origin(0), Origin(2, 1, "Bundle.entry[1]"), Origin(2, 5, "Bundle.entry[5]")]
+    entry = Origin(2, 3, "Bundle.entry[3]", b"a DELETE")
+    records = sent_home(an_input_chunk(), places, [Origin(1), entry])
+    assert [record.key for record in records] == [b"p0", b"r0", b"p1", b"r1", b"p2"]
+    assert records[1].value == b"message 1"
+    home = rekeyed_chunk_of(records, topic=TOPIC)
+    assert (home.values[3], home.paths[3]) == (b"a DELETE", "Bundle.entry[3]")
+    assert (int(home.origins.offset[3]), int(home.origins.entry[3])) == (42, 3)
+
+
+def test_who_is_told_to_go_home_is_told_in_the_order_of_the_records():
+    first, second, third = Origin(0), Origin(1), Origin(4, 2)
+    batch = a_batch(an_input_chunk(), [first, third], [second])
+    assert going_home(batch) == [(first, "p0"), (second, "r0"), (third, "p1")]
+    assert [record.key for record in homeward(batch)] == [b"p0", b"r0", b"p1"]
+
+
 @given(
-    away=st.lists(origins, min_size=1, max_size=6),
+    away=st.lists(origins, min_size=1, max_size=6).map(sorted_by_place),
     partition=st.integers(0, 2**31 - 1),
     first=st.integers(0, 10**18 - 10),
 )
@@ -127,3 +163,13 @@ def test_what_nobody_sent_home_does_not_stop_the_worker(headers):
     chunk = rekeyed_chunk_of([fetched(0, topic="rekeyed", headers=headers)], topic=TOPIC)
     assert len(chunk) == 0
     assert chunk.origins.offset.dtype == np.int64
+
+
+def test_the_original_key_and_that_it_was_a_dead_letter_go_along():
+    records = [
+        fetched(0, b"first", topic=TOPIC, key=b"ward 7", headers=[("retried", b"0:1:0")]),
+        fetched(1, b"second", topic=TOPIC, key=None),
+    ]
+    home = rekeyed_chunk_of(sent_home(chunk_of(records), [Origin(0), Origin(1)]), topic=TOPIC)
+    assert home.keys == [b"ward 7", None]
+    assert chunk_of(records).retried == home.retried == {0}

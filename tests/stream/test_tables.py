@@ -11,7 +11,19 @@ from bpstream.checkpoint import Applied, Archived, Checkpoint
 from bpstream.errors import StartError
 from bpstream.patients import ROW
 from bpstream.stream.tables import OwnedPartition, PatientStore, PatientTable
-from tests.stream.helpers import TakesAll, counted, faust_app, fetched, row_bytes, tp
+from tests.stream.helpers import (
+    TakesAll,
+    a_checkpoint,
+    a_row,
+    always,
+    counted,
+    faust_app,
+    fetched,
+    nothing_to_read,
+    readings_of,
+    row_bytes,
+    tp,
+)
 
 CHANGELOG = "tests-patients-changelog"
 
@@ -24,7 +36,9 @@ async def publisher() -> TakesAll:
 @pytest.fixture
 async def table(publisher: TakesAll) -> PatientTable:
     kafka: Any = publisher
-    return PatientTable(faust_app(), changelog=CHANGELOG, publisher=kafka)
+    return PatientTable(
+        faust_app(), changelog=CHANGELOG, publisher=kafka, read=nothing_to_read, is_member=always
+    )
 
 
 @pytest.fixture
@@ -32,56 +46,19 @@ async def store(table: PatientTable) -> PatientStore:
     return table.store
 
 
-def a_checkpoint(epoch: int, offset: int = 0) -> tuple[bytes, bytes]:
-    checkpoint = Checkpoint(epoch=epoch, applied={"fhir": Applied(offset)})
-    return checkpoints.KEY, checkpoint.encode()
-
-
-def a_row(readings: int, epoch: int, patient: str = "p1") -> tuple[bytes, bytes]:
-    return patient.encode(), row_bytes(patient, readings=readings, epoch=epoch)
-
-
-def readings_of(partition: OwnedPartition, patient: str = "p1") -> int | None:
-    row = partition.patients.row(patient)
-    return None if row is None else int(row["counters"][0])
-
-
 # What the changelog says.
-
-
-@pytest.mark.parametrize(
-    ("records", "readings", "epoch"),
-    [
-        ([a_checkpoint(1), a_row(5, 1)], 5, 1),
-        ([a_checkpoint(1), a_row(5, 1), a_checkpoint(1), a_row(6, 1)], 6, 1),
-        # The owner of epoch 1 was frozen, and writes once more when 2 has begun.
-        ([a_checkpoint(1), a_row(5, 1), a_checkpoint(2), a_row(6, 2), a_row(4, 1)], 6, 2),
-        ([a_checkpoint(2), a_row(6, 2), a_checkpoint(1), a_row(4, 1)], 6, 2),
-        # 2 has begun and not touched this patient: the last row of 1 before it stands.
-        ([a_checkpoint(1), a_row(5, 1), a_checkpoint(2)], 5, 2),
-        ([a_checkpoint(1), a_row(5, 1), a_checkpoint(2), a_row(9, 1)], 5, 2),
-        # A tombstone, which nobody writes, says nothing.
-        ([a_checkpoint(1), a_row(5, 1), (b"p1", None)], 5, 1),
-    ],
-)
-@pytest.mark.parametrize("at_once", [True, False])
-def test_of_several_owners_the_last_one_counts(records, readings, epoch, at_once):
-    partition = OwnedPartition(0)
-    for part in [records] if at_once else [[record] for record in records]:
-        partition.apply(part)
-    assert (readings_of(partition), partition.checkpoint.epoch) == (readings, epoch)
-
-
-def test_a_stragglers_checkpoint_does_not_take_the_progress_back():
-    partition = OwnedPartition(0)
-    partition.apply([a_checkpoint(2, 90), a_checkpoint(1, 40)])
-    assert partition.checkpoint.applied == {"fhir": Applied(90)}
 
 
 def test_a_row_of_another_layout_is_an_error_that_names_both():
     damaged = b"\x07" + row_bytes("p1", readings=1)[1:]
-    with pytest.raises(ValueError, match=r"layout 07 and .* this version reads layout 01"):
-        OwnedPartition(0).apply([(b"p1", damaged)])
+    with pytest.raises(ValueError, match=r"layout 07 and .* this version reads layout 02"):
+        OwnedPartition(0).apply([(0, b"p1", damaged)])
+
+
+def test_a_tombstone_which_nobody_writes_says_nothing():
+    partition = OwnedPartition(0)
+    partition.apply([(0, *a_row(5, 1)), (1, b"p1", None)])
+    assert (readings_of(partition), partition.changelog_offset) == (5, 1)
 
 
 async def test_fetched_chunks_of_the_changelog_fill_their_partitions(store):
@@ -94,7 +71,7 @@ async def test_fetched_chunks_of_the_changelog_fill_their_partitions(store):
     assert (store.persisted_offset(tp(2)), store.persisted_offset(tp(3))) == (4, 2)
 
 
-@pytest.mark.parametrize("key", [b"p1", checkpoints.KEY, b"\xff"])
+@pytest.mark.parametrize("key", [b"p1", checkpoints.KEY, checkpoints.CLAIM, b"\xff"])
 async def test_a_changelog_that_cannot_be_read_is_told_and_its_partition_stores_nothing(store, key):
     told: list[StartError] = []
     store.on_unreadable = told.append
@@ -102,7 +79,6 @@ async def test_a_changelog_that_cannot_be_read_is_told_and_its_partition_stores_
     store.apply_changelog_batch([noise], to_key=bytes, to_value=bytes)
     assert [str(error).partition(":")[0] for error in told] == [f"{CHANGELOG} 0 cannot be read"]
     assert store.partition(0).lost
-    assert store.persisted_offset(tp()) is None
 
 
 async def test_what_is_read_again_of_the_changelog_does_not_take_a_row_back(store):
@@ -121,9 +97,9 @@ def event(*records: Any) -> Any:
 
 
 async def test_a_partition_that_was_never_read_has_no_offset_to_go_on_from(store):
-    assert store.persisted_offset(tp(5)) is None
+    assert store.persisted_offset(tp(5)) == -1
     store.partition(5)
-    assert store.persisted_offset(tp(5)) is None
+    assert store.persisted_offset(tp(5)) == -1
 
 
 # Partitions that move.
@@ -165,7 +141,7 @@ async def test_a_partition_that_comes_back_begins_with_nothing(store):
     await rebalance(store, set(), 2)
     await rebalance(store, {0}, 3)
     assert "p1" not in store.partition(0).patients
-    assert store.persisted_offset(tp(0)) is None
+    assert store.persisted_offset(tp(0)) == -1
 
 
 # The rows.
@@ -201,30 +177,29 @@ async def test_nobody_but_the_pipeline_changes_a_row(store):
 
 async def test_a_step_is_written_in_one_batch_its_checkpoint_ahead_of_its_rows(table, publisher):
     partition = table.store.partition(2)
-    for patient, readings in (("p1", 1), ("p2", 2), ("p3", 3)):
-        counted(partition, patient, readings=readings)
-    partition.checkpoint = Checkpoint(epoch=1, archived=Archived("open", 44))
-    await table.write(partition, np.array([0, 2]))
+    rows = [("p1", b"row of p1"), ("p3", b"row of p3")]
+    checkpoint = Checkpoint(epoch=1, step=4, archived=Archived("open", 44))
+    await table.write(partition, checkpoint, rows)
     ((topic, number, records),) = publisher.sent
     assert (topic, number) == (CHANGELOG, 2)
     assert [(record.key, record.value) for record in records] == [
-        (checkpoints.KEY, partition.checkpoint.encode()),
-        (b"p1", row_bytes("p1", readings=1)),
-        (b"p3", row_bytes("p3", readings=3)),
+        (checkpoints.KEY, checkpoint.encode()),
+        (b"p1", b"row of p1"),
+        (b"p3", b"row of p3"),
     ]
     assert table.store.persisted_offset(tp(2)) == 2
-    assert partition.committed == Archived("open", 44)
+    assert partition.written == checkpoint
 
 
 async def test_what_was_written_is_what_a_recovery_finds(table, publisher):
     partition = table.store.partition(0)
-    counted(partition, "Zoë|1", readings=7, epoch=3)
-    partition.checkpoint = Checkpoint(epoch=3, lineage="ab", applied={"fhir": Applied(9, 2)})
-    await table.write(partition, np.array([0]))
+    checkpoint = Checkpoint(epoch=3, step=9, lineage="ab", applied={"fhir": Applied(9, 2)})
+    row = row_bytes("Zoë|1", readings=7, epoch=3, step=9)
+    await table.write(partition, checkpoint, [("Zoë|1", row)])
     recovered = OwnedPartition(0)
-    recovered.apply((record.key, record.value) for record in publisher.sent[0].records)
-    assert recovered.checkpoint == partition.checkpoint
-    assert recovered.patients.copy_bytes(np.array([0])) == [table.store["Zoë|1".encode()]]
+    recovered.apply(publisher.records(CHANGELOG))
+    assert recovered.checkpoint == checkpoint
+    assert recovered.patients.copy_bytes(np.array([0])) == [row]
 
 
 async def test_a_patient_is_found_in_the_partition_that_has_the_row(table):

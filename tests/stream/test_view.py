@@ -5,13 +5,28 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bpstream.checkpoint import Paused
+from bpstream.clinical.alarm_rules import Kind, Rule
+from bpstream.clinical.alerts import State
+from bpstream.clinical.categories import Severity
+from bpstream.clinical.conditions import parse
 from bpstream.clinical.rules import Tag
 from bpstream.patients import AGGREGATE, COUNTERS, LONG_AGO
 from bpstream.reading import Flag
 from bpstream.stream.tables import PatientTable
 from bpstream.stream.view import PatientView
-from tests.stream.helpers import TakesAll, counted, faust_app
+from tests.stream.helpers import TakesAll, always, counted, faust_app, nothing_to_read
 
+RULES = (
+    Rule(name="high", title="High", severity=Severity.MEDIUM, when=parse("systolic > 140")),
+    Rule(
+        name="artefact",
+        title="Artefact",
+        kind=Kind.TECHNICAL,
+        severity=Severity.LOW,
+        when=parse("artefact >= 1"),
+    ),
+)
 TAKEN_AT = 1_769_722_371_619_300
 SECOND = 1_000_000
 
@@ -19,12 +34,18 @@ SECOND = 1_000_000
 @pytest.fixture
 async def table() -> PatientTable:
     publisher: Any = TakesAll()
-    return PatientTable(faust_app(), changelog="tests-changelog", publisher=publisher)
+    return PatientTable(
+        faust_app(),
+        changelog="tests-changelog",
+        publisher=publisher,
+        read=nothing_to_read,
+        is_member=always,
+    )
 
 
 @pytest.fixture
 async def view(table: PatientTable) -> PatientView:
-    return PatientView(table)
+    return PatientView(table, RULES)
 
 
 def a_patient(table: PatientTable, patient_id: str = "p1", partition: int = 0) -> np.void:
@@ -159,3 +180,76 @@ async def test_as_many_patients_as_moved_away_may_come_at_once(table, view):
     a_patient(table, "new", partition=1)
     _, page = view.page(search="", offset=0, limit=9)
     assert [patient["patient_id"] for patient in page] == ["new"]
+
+
+def an_alert(
+    row: np.void, rule: Rule, state: State, *, since: int = 0, severity: Severity = Severity.HIGH
+) -> None:
+    """Put an alert of the rule into a patient's row, `since` seconds after TAKEN_AT."""
+    slot = row["alarms"][RULES.index(rule)]
+    slot["alert"], slot["mark"], slot["state"] = 0xFF + since, rule.mark, state
+    slot["since"], slot["severity"] = TAKEN_AT // SECOND + since, severity
+
+
+HIGH, ARTEFACT = RULES
+
+
+async def test_a_patient_is_shown_with_the_alerts_that_are_pending_or_firing(table, view):
+    row = a_patient(table)
+    assert view.get("p1")["alerts"] == []
+    an_alert(row, HIGH, State.FIRING)
+    an_alert(row, ARTEFACT, State.PENDING, severity=Severity.LOW)
+    firing, pending = view.get("p1")["alerts"]
+    assert firing == {
+        "alert_id": "00000000000000ff",
+        "patient_id": "p1",
+        "rule": "high",
+        "title": "High",
+        "kind": "physiological",
+        "state": "firing",
+        "severity": "high",
+        "since": "2026-01-29T21:32:51.000000Z",
+    }
+    assert (pending["rule"], pending["kind"], pending["state"], pending["severity"]) == (
+        "artefact",
+        "technical",
+        "pending",
+        "low",
+    )
+
+
+async def test_an_alert_of_a_rule_that_is_no_longer_there_is_not_shown(table, view):
+    row = a_patient(table)
+    an_alert(row, HIGH, State.FIRING)
+    row["alarms"][0]["mark"] += 1
+    assert view.get("p1")["alerts"] == view.alerts() == []
+
+
+async def test_all_alerts_come_firing_first_then_the_most_severe_then_the_oldest(table, view):
+    for number, (rule, state, since, severity) in enumerate(
+        [
+            (HIGH, State.PENDING, 0, Severity.CRITICAL),
+            (HIGH, State.FIRING, 9, Severity.HIGH),
+            (ARTEFACT, State.FIRING, 0, Severity.LOW),
+            (HIGH, State.FIRING, 5, Severity.HIGH),
+            (HIGH, State.FIRING, 20, Severity.CRITICAL),
+            (HIGH, State.NORMAL, 0, Severity.CRITICAL),
+        ]
+    ):
+        row = a_patient(table, f"p{number}", partition=number % 2)
+        an_alert(row, rule, state, since=since, severity=severity)
+    assert [alert["patient_id"] for alert in view.alerts()] == ["p4", "p3", "p1", "p2", "p0"]
+
+
+async def test_a_partition_whose_intake_is_paused_is_an_alert_of_no_patient(table, view):
+    assert view.alerts() == []
+    table.store.partition(2).paused = Paused("00000000000000ab", TAKEN_AT)
+    (alert,) = view.alerts()
+    assert (alert["alert_id"], alert["patient_id"]) == ("00000000000000ab", None)
+    assert (alert["rule"], alert["kind"], alert["state"], alert["severity"]) == (
+        "intake_paused",
+        "technical",
+        "firing",
+        "high",
+    )
+    assert alert["since"] == "2026-01-29T21:32:51.619300Z"

@@ -15,7 +15,7 @@ from yarl import URL
 from bpstream.web import cluster
 from bpstream.web.cluster import WINDOW
 from tests.web.test_routes import NASTY_IDS, address_of
-from tests.web.worker import FakeWorker, serving
+from tests.web.worker import FakeWorker, an_alert, serving
 
 TOKEN = "s3cret"
 
@@ -224,7 +224,7 @@ async def test_several_workers_list_no_farther_than_the_window(browser, offset, 
 async def test_the_status_of_all_workers_adds_up(browser):
     first, second = FakeWorker(), FakeWorker()
     first.health.parts = {"index": "does not answer", "since": "2026-01-29T20:00:00Z"}
-    second.health.parts = {"partitions": [3, 2], "lag": 0}
+    second.health.parts = {"partitions": [3, 2], "lag": 0, "webhook": "the webhook is away"}
     async with a_cluster(first, second) as (_, root):
         assert await (await browser.get(root / "status")).json() == {
             "partitions": [0, 1, 2, 3],
@@ -234,11 +234,35 @@ async def test_the_status_of_all_workers_adds_up(browser):
             "dead_letters": 2,
             "index": "does not answer",
             "archive": "ok",
+            "webhook": "the webhook is away",
+            "alertmanager": "ok",
             "since": "2026-01-29T20:00:00Z",
             "workers": 2,
         }
         own = await (await browser.get(root / "status", params={"scope": "worker"})).json()
         assert own == second.health.status()
+
+
+async def test_the_alerts_of_all_workers_come_the_most_urgent_first(browser):
+    first, second = FakeWorker(), FakeWorker()
+    first.patients.raised = [an_alert("b", since="2026-01-29T20:00:00.000000Z"), an_alert("c")]
+    second.patients.raised = [
+        an_alert("a", severity="critical"),
+        an_alert("d", state="pending", severity="critical"),
+    ]
+    async with a_cluster(first, second) as (_, root):
+        answer = await (await browser.get(root / "alerts/")).json()
+        assert [alert["alert_id"] for alert in answer.pop("alerts")] == ["a", "b", "c", "d"]
+        assert answer == {}
+
+
+async def test_the_alerts_of_a_worker_that_does_not_answer_are_missing_and_that_is_said(browser):
+    worker, away = FakeWorker(), nobody_there()
+    worker.patients.raised = [an_alert("a")]
+    async with serving(worker) as root:
+        worker.others = [away]
+        answer = await (await browser.get(root / "alerts/")).json()
+        assert answer == {"alerts": [an_alert("a")], "missing": [str(away)]}
 
 
 async def test_a_forwarded_request_carries_the_token_and_the_mark_and_no_cookie(browser):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from tests.web.worker import FakeWorker, serving
+from tests.web.worker import FakeWorker, an_alert, serving
 
 NASTY_IDS = [
     "<script>alert(1)</script>",
@@ -164,20 +164,43 @@ async def test_a_number_that_cannot_be_is_a_400_that_says_what_can(browser, quer
         assert len(sentence) < 100
 
 
-async def test_there_are_no_alerts_yet(browser):
-    async with serving(FakeWorker()) as root:
-        assert await (await browser.get(root / "alerts/")).json() == {"alerts": []}
+@pytest.mark.parametrize("query", [{}, {"scope": "worker"}])
+async def test_the_alerts_are_those_of_the_worker(browser, query):
+    worker = FakeWorker()
+    async with serving(worker) as root:
+        assert await (await browser.get(root / "alerts/", params=query)).json() == {"alerts": []}
+        worker.patients.raised = [an_alert("1"), an_alert("2", state="pending")]
+        answer = await (await browser.get(root / "alerts/", params=query)).json()
+        assert answer == {"alerts": worker.patients.raised}
 
 
 async def test_ready_says_why_not(browser):
     worker = FakeWorker()
     async with serving(worker) as root:
         answer = await browser.get(root / "health/ready")
-        assert (answer.status, await answer.json()) == (200, {"ready": True, "reasons": []})
+        assert answer.status == 200
+        assert await answer.json() == {"ready": True, "reasons": [], "warnings": []}
         worker.health.not_ready = ["the index does not answer"]
         answer = await browser.get(root / "health/ready")
         assert answer.status == 503
-        assert await answer.json() == {"ready": False, "reasons": ["the index does not answer"]}
+        assert await answer.json() == {
+            "ready": False,
+            "reasons": ["the index does not answer"],
+            "warnings": [],
+        }
+
+
+async def test_a_warning_is_told_and_the_worker_is_ready(browser):
+    worker = FakeWorker()
+    worker.health.warned = ["the webhook is away"]
+    async with serving(worker) as root:
+        answer = await browser.get(root / "health/ready")
+        assert answer.status == 200
+        assert await answer.json() == {
+            "ready": True,
+            "reasons": [],
+            "warnings": ["the webhook is away"],
+        }
 
 
 @pytest.mark.parametrize(("live", "status"), [(True, 200), (False, 503)])

@@ -25,9 +25,13 @@ class FakePatients:
 
     def __init__(self, *ids):
         self.by_id = {each: a_patient(each) for each in ids}
+        self.raised = []
 
     def get(self, patient_id):
         return self.by_id.get(patient_id)
+
+    def alerts(self):
+        return self.raised
 
     def page(self, *, search, offset, limit):
         found = sorted(each for each in self.by_id if search in each)
@@ -38,6 +42,7 @@ class FakePatients:
 class FakeHealth:
     is_live: bool = True
     not_ready: list[str] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
     parts: dict = field(default_factory=dict)
 
     def live(self):
@@ -46,9 +51,13 @@ class FakeHealth:
     def reasons(self):
         return self.not_ready
 
+    def warnings(self):
+        return self.warned
+
     def status(self):
         whole = {"partitions": [0, 1], "lag": 3, "readings": 10, "anomalies": 4}
         whole |= {"dead_letters": 1, "index": "ok", "archive": "ok"}
+        whole |= {"webhook": "ok", "alertmanager": "ok"}
         return whole | {"since": "2026-01-29T21:00:00Z"} | self.parts
 
 
@@ -73,6 +82,19 @@ class FakeWorker:
 
     def workers(self):
         return [self.own_url, *self.others]
+
+
+def an_alert(alert_id, *, state="firing", severity="high", since="2026-01-29T21:00:00.000000Z"):
+    return {
+        "alert_id": alert_id,
+        "patient_id": "PAT-001",
+        "rule": "critical",
+        "title": "Critical",
+        "kind": "physiological",
+        "state": state,
+        "severity": severity,
+        "since": since,
+    }
 
 
 def a_patient(patient_id, *, readings=2, at=1769722371619):

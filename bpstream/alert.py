@@ -1,0 +1,56 @@
+"""The alert: what is said when an alarm fires, changes or recovers.  The alerts topic holds these.
+
+An alert has one id from its first offending reading to its recovery.  A crash may say the
+same twice: `key` tells that it is the same.
+"""
+
+from hashlib import blake2b
+
+import msgspec
+
+PHYSIOLOGICAL, TECHNICAL = "physiological", "technical"
+PENDING, FIRING, CHANGED, RECOVERED = "pending", "firing", "changed", "recovered"
+"""Pending is shown and not published: too few readings offend the rule so far."""
+
+
+class Alert(msgspec.Struct, frozen=True, gc=False):
+    """One event of an alert's life.  Pressures are mmHg, times ISO 8601 in UTC."""
+
+    alert_id: str
+    """16 hexadecimal digits."""
+    patient_id: str | None
+    """None where it is not about a patient."""
+    rule: str
+    title: str
+    kind: str
+    state: str
+    severity: str
+    since: str
+    """When the first reading that offends the rule was taken, to the second."""
+    taken_at: str
+    """When the reading was taken that made the alert fire, change or recover."""
+    message: str
+    systolic: float | None = None
+    diastolic: float | None = None
+    mean: float | None = None
+    measure: str | None = None
+    limit: float | None = None
+    """The bound that `measure` crossed, so that the alert explains itself."""
+    document_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The same for an event that is published again."""
+        return f"{self.alert_id}:{self.state}:{self.severity}"
+
+    def encode(self) -> bytes:
+        """The alert as one line of JSON."""
+        return _encode(self)
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def technical_id(*parts: object) -> str:
+    """The id of an alert that no reading raised: the same parts give the same id."""
+    return blake2b("\n".join(map(str, parts)).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,81 @@
+"""A batch: a chunk that was read, and the steps in which it is applied to its partition."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bpstream.alert import Alert
+from bpstream.checkpoint import Checkpoint
+from bpstream.chunk import Chunk
+from bpstream.document import Entry, Removal
+from bpstream.patients import ROW, Patients
+from bpstream.reading import Ignored, Origin, Readings, Rejected, Retraction
+
+
+@dataclass(slots=True)
+class Partition:
+    """The state of one partition: its patients, and how far it has come."""
+
+    number: int
+    patients: Patients = field(default_factory=Patients)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+
+
+@dataclass(slots=True)
+class Batch:
+    """A chunk that was read: every input of it is in exactly one place."""
+
+    chunk: Chunk
+    at_home: Readings
+    away: Readings
+    rejected: list[Rejected]
+    retractions: list[Retraction]
+    """Of patients at home here."""
+    retractions_away: list[Retraction]
+    ignored: list[Ignored]
+    skipped: int
+    """Inputs that a checkpoint says were applied before."""
+
+
+class Wanted(NamedTuple):
+    """Asks what the stores hold of these documents, which the state has forgotten.
+
+    The answer is to stand in the checkpoint's `looked_up` before the next step is asked for.
+    """
+
+    document_ids: list[str]
+
+
+@dataclass(slots=True, kw_only=True)
+class Step:
+    """What one step of a batch leads to: its documents, and the rows that changed.
+
+    Once the documents are stored, the rows and the checkpoint may be written: they are
+    copies, so that the next step may be taken before.
+    """
+
+    rows: list[tuple[str, bytes]] = field(default_factory=list)
+    """The patients that changed, and what is known of each from now on."""
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    """How far the partition has come with this step."""
+    alerts: list[Alert] = field(default_factory=list)
+    """What fired, changed or recovered: to be published before the documents are stored."""
+    to_archive: list[Entry] = field(default_factory=list)
+    to_index: list[Entry] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    """Every document of the step, in order."""
+    origins: list[Origin] = field(default_factory=list)
+    """For each of `entries`, where in the chunk it came from."""
+    from_archive: list[Removal] = field(default_factory=list)
+    """What is to go once the documents are stored."""
+    from_index: list[Removal] = field(default_factory=list)
+    unknown: list[Retraction] = field(default_factory=list)
+    """Retractions of what nobody knows."""
+    anomalies: int = 0
+    repeated: int = 0
+    """Inputs the patient's state holds already, or in a later version: no effect."""
+    retracted: int = 0
+
+    @property
+    def size(self) -> int:
+        """About how many bytes the step takes until it is stored."""
+        return sum(len(entry.body) for entry in self.entries) + ROW.itemsize * len(self.rows)

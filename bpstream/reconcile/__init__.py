@@ -1,0 +1,1 @@
+"""Reconciling: archive, index and counters held against the topic they come from."""

@@ -1,0 +1,140 @@
+"""An Elasticsearch node: requests tried again, and bulk requests judged item by item."""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+from elastic_transport import TransportError
+from elasticsearch import ApiError, AsyncElasticsearch
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_base
+
+from bpstream.document import Refused
+from bpstream.errors import BPStreamError, SinkError
+from bpstream.sinks import answers
+from bpstream.sinks.answers import Verdict
+
+MOST_DOCUMENTS = 1000
+"""How many documents a request is about at most."""
+# Under the 5 MB that Elasticsearch likes best: above 1 MiB aiohttp warns that a body of plain
+# bytes holds up the event loop.
+_MOST_BYTES = 1 << 20
+
+Answer = TypeVar("Answer")
+Positions = TypeVar("Positions", range, Sequence[int])
+
+
+class Node:
+    """Sends requests through `client`, whose own retries are to be off."""
+
+    def __init__(self, client: AsyncElasticsearch, *, attempts: int, pauses: wait_base) -> None:
+        """Send each request up to `attempts` times, `pauses` apart."""
+        self.client = client
+        self.url = client.transport.node_pool.all()[0].base_url
+        self._login = answers.login_of(client)
+        self._retrying = AsyncRetrying(
+            stop=stop_after_attempt(attempts),
+            wait=pauses,
+            retry=retry_if_exception_type(SinkError),
+            reraise=True,
+        )
+
+    def failure(self, error: ApiError | TransportError) -> BPStreamError:
+        """What a request that failed as a whole means for the worker."""
+        return answers.failure(error, url=self.url, login=self._login)
+
+    def forbidden(self, words: str) -> BPStreamError:
+        """The error for an answer that refuses the user, and not a document."""
+        return answers.forbidden(words, url=self.url, login=self._login)
+
+    async def ask(self, request: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The answer to `request`, which is made again where it raises SinkError."""
+
+        async def attempt() -> Answer:
+            try:
+                return await request()
+            except (ApiError, TransportError) as error:
+                raise self.failure(error) from error
+
+        return await self._retrying.copy()(attempt)
+
+    async def bulk(self, operations: Sequence[bytes]) -> list[Refused]:
+        """Return once every operation of a bulk request is done, or refused for good.
+
+        Raises :class:`SinkError` where some are not, :class:`StartError` where we may not.
+        """
+        refused: list[Refused] = []
+        for start in range(0, len(operations), MOST_DOCUMENTS):
+            stop = min(start + MOST_DOCUMENTS, len(operations))
+            for positions in _requests(operations, range(start, stop)):
+                refused += await self._carry_out(operations, positions)
+        return refused
+
+    async def _carry_out(
+        self, operations: Sequence[bytes], positions: Sequence[int]
+    ) -> list[Refused]:
+        """Send one request, and what it left over again until nothing is."""
+        refused: list[Refused] = []
+        async for attempt in self._retrying.copy():
+            with attempt:
+                left: list[int] = []
+                why = ""
+                for position, action, item in await self._send(operations, positions):
+                    match answers.judge(action, item):
+                        case Verdict.REFUSED:
+                            refused.append(Refused(position, answers.reason(item)))
+                        case Verdict.LEFT:
+                            left.append(position)
+                            why = answers.reason(item)
+                        case Verdict.FORBIDDEN:
+                            raise self.forbidden(answers.reason(item))
+                count, positions = f"{len(left)} of {len(positions)} documents", left
+                if left:
+                    raise SinkError(f"{self.url} did not take {count}: {why}")
+        return refused
+
+    async def _send(
+        self, operations: Sequence[bytes], positions: Sequence[int]
+    ) -> list[tuple[int, str, Mapping[str, Any]]]:
+        """What Elasticsearch finds fault with: position, action, and item of its answer."""
+        payload = b"".join([operations[position] for position in positions])
+        try:
+            answer = await self.client.bulk(
+                operations=cast(Any, payload), filter_path="errors,items.*.status,items.*.error"
+            )
+        except ApiError as error:
+            if not answers.is_spoilt(error):
+                raise self.failure(error) from error
+            if len(positions) == 1:
+                fault = {"type": "bad_request", "reason": answers.told(error)}
+                return [(positions[0], "", {"status": error.meta.status, "error": fault})]
+            first, second = _halves(positions)
+            return await self._send(operations, first) + await self._send(operations, second)
+        except TransportError as error:
+            raise self.failure(error) from error
+        items = answer["items"] if isinstance(answer.body, dict) and "items" in answer else []
+        if len(items) != len(positions):
+            found = f"judged {len(items)} of {len(positions)} documents"
+            raise SinkError(f"{self.url} {found}: its answer was cut, or is a proxy's")
+        if not answer["errors"]:
+            return []
+        return [
+            (position, action, judged)
+            for position, item in zip(positions, items, strict=True)
+            for action, judged in item.items()
+            if "error" in judged
+        ]
+
+
+def _requests(operations: Sequence[bytes], positions: range) -> Iterator[Sequence[int]]:
+    """Yield the positions of each request: halves of `positions`, until they are small enough."""
+    size = sum(map(len, operations[positions.start : positions.stop]))
+    if size <= _MOST_BYTES or len(positions) == 1:
+        yield positions
+        return
+    for half in _halves(positions):
+        yield from _requests(operations, half)
+
+
+def _halves(positions: Positions) -> tuple[Positions, Positions]:
+    middle = len(positions) // 2
+    return positions[:middle], positions[middle:]

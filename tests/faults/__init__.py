@@ -1,0 +1,1 @@
+"""What must hold whatever fails: nothing lost, nothing twice.  On a real Kafka."""

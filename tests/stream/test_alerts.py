@@ -1,0 +1,106 @@
+"""Alerts on their way out: where they go, and what the log says of them."""
+
+import logging
+from typing import Any
+
+import msgspec
+import pytest
+
+from bpstream.alert import Alert
+from bpstream.stream.alerts import Alerts
+from bpstream.stream.metrics import Metrics, total
+from bpstream.stream.publish import partition_of
+from tests.stream.helpers import TakesAll, an_alert
+
+
+@pytest.fixture
+def kafka() -> TakesAll:
+    return TakesAll()
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def alerts(kafka: TakesAll, metrics: Metrics) -> Alerts:
+    publisher: Any = kafka
+    return Alerts(publisher, topic="alerts", partitions=4, metrics=metrics)
+
+
+async def test_an_alert_goes_to_its_topic_in_its_patients_partition(alerts, kafka):
+    sent = [an_alert(patient_id=f"PAT-{n:03d}") for n in range(9)]
+    await alerts.publish(sent)
+    for alert in sent:
+        home = partition_of(alert.patient_id.encode(), 4)
+        values = [
+            value
+            for _, key, value in kafka.records("alerts", home)
+            if key == alert.patient_id.encode()
+        ]
+        assert [msgspec.json.decode(value, type=Alert) for value in values] == [alert]
+
+
+async def test_an_alert_about_no_patient_has_its_rule_as_the_key(alerts, kafka):
+    alert = an_alert(patient_id=None, rule="intake_paused")
+    await alerts.publish([alert])
+    ((_, _, (record,)),) = kafka.sent
+    assert (record.key, record.value) == (b"intake_paused", alert.encode())
+
+
+async def test_alerts_are_counted_by_rule_severity_and_state(alerts, metrics):
+    await alerts.publish(
+        [an_alert(), an_alert(), an_alert(state="recovered"), an_alert(rule="artefact")]
+    )
+    assert total(metrics.alerts, rule="critical", severity="high", state="firing") == 2
+    assert total(metrics.alerts, state="recovered") == 1
+    assert total(metrics.alerts, rule="artefact") == 1
+
+
+async def test_nothing_to_tell_is_nothing_told(alerts, kafka, caplog):
+    caplog.set_level(logging.INFO)
+    await alerts.publish([])
+    assert (kafka.sent, caplog.messages) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "line"),
+    [
+        ({}, "WARNING", "alert 00000000000000ff firing: critical, high, patient PAT-003"),
+        (
+            {"state": "changed", "severity": "critical"},
+            "INFO",
+            "alert 00000000000000ff changed: critical, critical, patient PAT-003",
+        ),
+        (
+            {"state": "recovered"},
+            "INFO",
+            "alert 00000000000000ff recovered: critical, high, patient PAT-003",
+        ),
+        (
+            {"patient_id": None, "rule": "intake_paused"},
+            "WARNING",
+            "alert 00000000000000ff firing: intake_paused, high, technical",
+        ),
+    ],
+)
+async def test_an_alert_is_one_line_of_the_log_without_any_pressure(
+    alerts, caplog, changes, level, line
+):
+    caplog.set_level(logging.INFO)
+    await alerts.publish([an_alert(**changes)])
+    assert [(record.levelname, record.message) for record in caplog.records] == [(level, line)]
+
+
+@pytest.mark.parametrize(
+    ("count", "lines", "more"), [(20, 20, []), (21, 21, [1]), (500, 21, [480])]
+)
+async def test_of_many_alerts_at_once_twenty_are_said_and_the_others_counted(
+    alerts, kafka, caplog, count, lines, more
+):
+    caplog.set_level(logging.INFO)
+    await alerts.publish([an_alert() for _ in range(count)])
+    assert len(caplog.messages) == lines
+    assert caplog.messages[20:] == [f"and {n} more alerts at once" for n in more]
+    assert sum(len(sent.records) for sent in kafka.sent) == count

@@ -1,0 +1,328 @@
+"""The classifier: what happens to a chunk while a store is away, or the partition another's."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+
+from bpstream.alert import Alert
+from bpstream.checkpoint import Archived
+from bpstream.document import Found, Removal
+from bpstream.errors import SinkError
+from bpstream.stream import classifier as classifier_module
+from bpstream.stream import stores as stores_module
+from bpstream.stream.alerts import Alerts
+from bpstream.stream.classifier import Classifier
+from bpstream.stream.dead_letters import DeadLetters
+from bpstream.stream.health import Health
+from bpstream.stream.intake import Intake
+from bpstream.stream.losses import Losses
+from bpstream.stream.metrics import Metrics
+from bpstream.stream.stores import Stores
+from bpstream.stream.tables import OwnedPartition, PatientTable
+from bpstream.stream.topics import Topics
+from tests.pipeline.messages import RETRACTED, TOPIC, Taken, a_pipeline, at, body
+from tests.stream.helpers import a_claim, faust_app, fetched
+from tests.stream.owners import CHANGELOG, Contested
+
+SOON = 5.0
+SEVERE = {"systolic": 200, "diastolic": 130}
+
+
+class Sink:
+    """An archive and an index that fail while they are `away`."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.written: list[str] = []
+        self.removed: list[str] = []
+        self.found: list[Found] = []
+        self.asked = 0
+        self.leaves = False
+        """Whether it goes away once it was asked."""
+
+    async def take_over(self, partition: int, epoch: int, archived: Archived | None) -> None:
+        self._there()
+
+    async def write(self, *arguments: Any) -> Any:
+        """The archive is told of a partition and of removals as well."""
+        self._there()
+        is_archive = len(arguments) == 3
+        self.written += [entry.document_id for entry in arguments[is_archive]]
+        if not is_archive:
+            return []
+        await self.remove(arguments[2])
+        return Archived("open", len(self.written) + len(self.removed))
+
+    async def remove(self, removals: Sequence[Removal]) -> None:
+        self._there()
+        self.removed += [removal.document_id for removal in removals]
+
+    async def find(self, *arguments: Any) -> list[Found]:
+        self._there()
+        self.asked += 1
+        self.away = self.leaves
+        return [each for each in self.found if each.document_id in arguments[-1]]
+
+    async def rotate(self, partition: int, committed: Archived | None) -> None:
+        self._there()
+
+    def _there(self) -> None:
+        if self.away:
+            raise SinkError("it is away")
+
+
+class Worker:
+    """A worker's classifier, on a Kafka that outlives it."""
+
+    def __init__(self, kafka: Contested, *, generation: int = 1) -> None:
+        publisher: Any = kafka
+        self.kafka, self.generation = kafka, generation
+        self.archive: Any = Sink()
+        self.index: Any = Sink()
+        self.acked: list[int] = []
+        self.errors: list[BaseException] = []
+        self.table = PatientTable(
+            faust_app(),
+            changelog=CHANGELOG,
+            publisher=publisher,
+            read=kafka.read,
+            is_member=kafka.is_member,
+        )
+        metrics, topics = Metrics(), Topics(1, "life")
+        alerts = Alerts(publisher, topic="alerts", partitions=1, metrics=metrics)
+        intake = Intake(alerts, self.table, app_id="bpstream")
+        self.classifier = Classifier(
+            pipeline=a_pipeline(),
+            table=self.table,
+            stores=Stores(
+                self.archive,
+                self.index,
+                health=Health(dict),
+                metrics=metrics,
+                on_paused=intake.paused,
+            ),
+            publisher=publisher,
+            dead_letters=DeadLetters(publisher, topic="dead", source=TOPIC, partitions=1),
+            alerts=alerts,
+            intake=intake,
+            losses=Losses(self._bounds, metrics, topics=[TOPIC]),
+            topics=topics,
+            rekeyed_topic="rekeyed",
+            enriched_topic="",
+            metrics=metrics,
+            generation=lambda: generation,
+            on_error=self._failed,
+        )
+
+    def recover(self) -> OwnedPartition:
+        """As Faust does before the first chunk."""
+        partition = self.table.store.partition(0)
+        partition.apply(self.kafka.records(CHANGELOG))
+        return partition
+
+    async def put(self, offset: int, value: bytes) -> None:
+        """A chunk of one message."""
+        message = SimpleNamespace(
+            topic=TOPIC,
+            partition=0,
+            offset=offset,
+            follows=None,
+            generation_id=self.generation,
+            value=[fetched(offset, value, topic=TOPIC, timestamp=at(1) // 1000)],
+        )
+        event = SimpleNamespace(message=message, ack=lambda: self.acked.append(offset))
+        await self.classifier.lanes.put(0, event)
+
+    @property
+    def alerts(self) -> list[Alert]:
+        held = self.kafka.records("alerts")
+        return [msgspec.json.decode(value or b"", type=Alert) for _, _, value in held]
+
+    async def _bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        return 0, 1000
+
+    async def _failed(self, error: BaseException) -> None:
+        self.errors.append(error)
+
+
+@pytest.fixture
+async def kafka(monkeypatch) -> Contested:
+    for name, seconds in (("PATIENCE", 0.02), ("_FIRST_PAUSE", 0.01), ("_LONGEST_PAUSE", 0.01)):
+        monkeypatch.setattr(stores_module, name, seconds)
+    return Contested()
+
+
+@pytest.fixture
+async def new_worker(kafka: Contested) -> AsyncIterator[Callable[..., Worker]]:
+    workers: list[Worker] = []
+
+    def new(**options: Any) -> Worker:
+        workers.append(Worker(kafka, **options))
+        return workers[-1]
+
+    yield new
+    for worker in workers:
+        await worker.classifier.lanes.stop()
+        assert worker.errors == []
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(SOON):
+        while not holds():
+            await asyncio.sleep(0.001)
+
+
+def intake_of(worker: Worker) -> list[tuple[str, str]]:
+    return [(each.alert_id, each.state) for each in worker.alerts if each.rule == "intake_paused"]
+
+
+async def test_alarms_go_out_while_the_index_is_away_and_nothing_is_acknowledged(new_worker):
+    worker = new_worker()
+    worker.index.away = True
+    for number in range(3):
+        reading = Taken(f"o{number}", f"p{number}", **SEVERE)
+        await worker.put(number, body(reading))
+    await until(lambda: {each.patient_id for each in worker.alerts} >= {"p0", "p1", "p2"})
+    assert worker.acked == []
+    worker.index.away = False
+    await until(lambda: worker.acked == [0, 1, 2])
+
+
+async def test_what_leads_to_no_document_is_held_in_bounded_memory_as_well(monkeypatch, new_worker):
+    monkeypatch.setattr(classifier_module, "AHEAD", 20_000)
+    worker = new_worker()
+    worker.index.away = True
+    await worker.put(0, body(Taken("o", **SEVERE)))
+
+    async def rubbish() -> None:
+        for offset in range(1, 50):
+            await worker.put(offset, b"x" * 5000)
+
+    putting = asyncio.create_task(rubbish())
+    await until(lambda: len(intake_of(worker)) == 1)
+    assert not putting.done()
+    assert len(worker.kafka.records("dead")) < 10
+    worker.index.away = False
+    await until(lambda: worker.acked == list(range(50)))
+    await putting
+
+
+async def test_an_archive_that_is_away_at_the_beginning_is_one_pause_over_restarts(new_worker):
+    first = new_worker()
+    first.archive.away = True
+    await first.put(0, body(Taken("o")))
+    await until(lambda: len(intake_of(first)) == 1)
+    await first.classifier.lanes.stop()
+
+    second = new_worker(generation=2)
+    second.recover()
+    second.archive.away = True
+    await second.put(0, body(Taken("o")))
+    await until(lambda: second.table.store.partition(0).paused is not None)
+    second.archive.away = False
+    await until(lambda: second.acked == [0])
+    (fired, firing), (recovered, state) = intake_of(second)
+    assert (fired, firing, state) == (recovered, "firing", "recovered")
+    assert second.table.store.partition(0).written.paused is None
+
+
+async def test_a_pause_at_the_beginning_is_written_down_until_it_is_over(new_worker):
+    worker = new_worker()
+    worker.archive.away = worker.index.away = True
+    await worker.put(0, body(Taken("o", **SEVERE)))
+    await until(lambda: len(intake_of(worker)) == 1)
+    worker.archive.away = False
+    partition = worker.table.store.partition(0)
+    await until(lambda: partition.taken_over)
+    assert partition.written.paused == partition.paused is not None
+
+
+async def test_a_partition_that_another_worker_claimed_is_left_to_it(kafka, new_worker):
+    worker = new_worker()
+    kafka.meanwhile, kafka.member = [[a_claim(1, generation=2, base=-1)]], False
+    for number in range(3):
+        await worker.put(number, body(Taken(f"o{number}")))
+    assert await worker.classifier.lanes.settle(SOON)
+    assert (worker.acked, worker.archive.written, worker.alerts) == ([], [], [])
+    recovered = OwnedPartition(0)
+    recovered.apply(kafka.records(CHANGELOG))
+    assert recovered.claim.generation == 2
+
+
+async def test_what_a_crashed_worker_had_not_stored_is_applied_once_by_the_next(new_worker):
+    first = new_worker()
+    await first.put(0, body(Taken("a")))
+    await until(lambda: first.acked == [0])
+    first.index.away = True
+    await first.put(1, body(Taken("b", **SEVERE)))
+    await until(lambda: len(first.alerts) > 0)
+    await first.classifier.lanes.stop()
+
+    second = new_worker(generation=2)
+    partition = second.recover()
+    for offset, reading in enumerate([Taken("a"), Taken("b", **SEVERE)]):
+        await second.put(offset, body(reading))
+    await until(lambda: second.acked == [0, 1])
+    assert partition.patients.rows["counters"][0][:2].tolist() == [2, 1]
+    assert second.archive.written == []
+    assert len({alert.key for alert in second.alerts if alert.patient_id}) == len(
+        {alert.rule for alert in second.alerts if alert.patient_id}
+    )
+
+
+FORGOTTEN = Taken("a", **SEVERE)
+GONE = body(FORGOTTEN._replace(status=RETRACTED))
+FOUND = Found(FORGOTTEN.document_id, 0, "p1", at(0), ("hypertension_systolic",), "reading")
+
+
+async def test_what_was_looked_up_is_taken_out_although_a_crash_came_before(new_worker):
+    first = new_worker()
+    first.index.found, first.index.leaves = [FOUND], True
+    await first.put(0, GONE)
+    await until(lambda: len(intake_of(first)) == 1)
+    await first.classifier.lanes.stop()
+    assert (first.index.asked, first.acked) == (1, [])
+
+    second = new_worker(generation=2)
+    second.recover()  # Its index holds the document no longer.
+    await second.put(0, GONE)
+    await until(lambda: second.acked == [0])
+    assert (second.index.asked, second.archive.asked) == (0, 0)
+    assert second.index.removed == [FORGOTTEN.document_id]
+    assert second.kafka.records("dead") == []
+    assert second.recover().checkpoint.looked_up == {}
+
+
+async def test_the_stores_are_asked_once_what_came_before_is_in_them(new_worker):
+    worker = new_worker()
+    worker.index.away = True
+    await worker.put(0, body(Taken("b", **SEVERE)))
+    await worker.put(1, GONE)
+    await until(lambda: len(intake_of(worker)) == 1)
+    assert worker.index.asked == 0
+    worker.index.away, worker.index.found = False, [FOUND]
+    await until(lambda: worker.acked == [0, 1])
+    assert worker.index.removed == [FORGOTTEN.document_id]
+
+
+async def test_a_retraction_of_what_nobody_knows_is_a_dead_letter(new_worker):
+    worker = new_worker()
+    await worker.put(0, GONE)
+    await until(lambda: worker.acked == [0])
+    ((_, _, value),) = worker.kafka.records("dead")
+    assert value == GONE
+    assert (worker.index.removed, worker.archive.removed) == ([], [])
+
+
+async def test_a_question_that_waits_ends_with_the_partition(new_worker):
+    worker = new_worker()
+    worker.index.away = True
+    await worker.put(0, GONE)
+    await until(lambda: len(intake_of(worker)) == 1)
+    worker.table.store.partition(0).lost = True
+    assert await worker.classifier.lanes.settle(SOON)
+    assert worker.acked == []
