@@ -3,7 +3,18 @@
 import click
 
 from bpstream import __version__
-from bpstream.commands import config, provision, reconcile, simulate, train, worker
+from bpstream.commands import (
+    config,
+    dead_letters,
+    ingest,
+    provision,
+    reconcile,
+    replay,
+    schema,
+    simulate,
+    train,
+    worker,
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,9 +31,13 @@ for _each in (
     worker.demo,
     worker.worker,
     simulate.simulate,
+    ingest.ingest,
+    replay.replay,
     train.train,
+    dead_letters.dead_letters,
     provision.provision,
     reconcile.reconcile,
     config.config,
+    schema.schema,
 ):
     cli.add_command(_each)

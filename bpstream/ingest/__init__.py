@@ -1,0 +1,1 @@
+"""Ingest: files of messages and tables of readings, as messages for the topic."""

@@ -1,0 +1,1 @@
+"""Replay: archived documents as the messages they came from."""

@@ -1,0 +1,1 @@
+"""Letters: the dead-letter topic as people read it, and send it again after a fix."""
