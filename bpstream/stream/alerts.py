@@ -5,6 +5,7 @@ again, with the same ids.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 
 from bpstream.alert import FIRING, Alert
@@ -35,8 +36,9 @@ class Alerts:
             [Record((alert.patient_id or alert.rule).encode(), alert.encode()) for alert in alerts],
             partitions=self._partitions,
         )
-        for alert in alerts:
-            self._metrics.alerts.labels(alert.rule, alert.severity, alert.state).inc()
+        kinds = Counter((alert.rule, alert.severity, alert.state) for alert in alerts)
+        for kind, count in kinds.items():
+            self._metrics.alerts.labels(*kind).inc(count)
         for alert in alerts[:_LINES_AT_ONCE]:
             # The message holds pressures, which have no place in a log.
             level = logging.WARNING if alert.state == FIRING else logging.INFO

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from aiokafka.errors import (
@@ -44,6 +45,7 @@ class TooLarge(Exception):
     """A record, alone, is larger than its topic takes."""
 
 
+@lru_cache(maxsize=200_000)
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition Kafka's default partitioner gives `key`."""
     return int(murmur2(key) & 0x7FFFFFFF) % partitions
