@@ -138,7 +138,7 @@ class Alarms:
             "kind": [rule.kind.value for rule in rules],
             "state": map(_STATES.__getitem__, edges.change.tolist()),
             "severity": map(SEVERITY_NAMES.__getitem__, edges.severity.tolist()),
-            "since": timestamps(edges.since * 1_000_000),
+            "since": timestamps(edges.since * _SECOND),
             "taken_at": timestamps(readings.taken_at[at]),
             "message": map(_message, rules, systolic, diastolic, measures, limits),
             "systolic": systolic,
@@ -185,15 +185,8 @@ def _on(  # noqa: PLR0917 - called in one place
 ) -> Alert:
     """An alert that fires, or has another severity, after a correction: `reading` made it so."""
     (systolic,), (diastolic,), (mean,) = (measured(_held(reading, name)) for name in _PRESSURES)
-    return Alert(
-        alert_id=f"{int(slot['alert']):016x}",
-        patient_id=None,
-        rule=rule.name,
-        title=rule.title,
-        kind=rule.kind.value,
-        state=state,
-        severity=SEVERITY_NAMES[int(slot["severity"])],
-        since=iso(int(slot["since"]) * _SECOND),
+    return replace(
+        _corrected(rule, slot, state),
         taken_at=iso(int(reading["taken_at"][0])),
         message=f"{_message(rule, systolic, diastolic, measure, limit)}; {_CORRECTED}",
         systolic=systolic,
@@ -206,18 +199,23 @@ def _on(  # noqa: PLR0917 - called in one place
 
 def _over(rule: Rule, slot: np.void, row: np.void) -> Alert:
     """An alert that a correction ends.  No reading did, so it has no pressures."""
+    alert, last = _corrected(rule, slot, RECOVERED), int(row["last"]["taken_at"])
+    return alert if last == LONG_AGO else replace(alert, taken_at=iso(last))
+
+
+def _corrected(rule: Rule, slot: np.void, state: str) -> Alert:
+    """What is to be said of an alert after a correction, whoever's and by whatever reading."""
     since = iso(int(slot["since"]) * _SECOND)
-    last = int(row["last"]["taken_at"])
     return Alert(
         alert_id=f"{int(slot['alert']):016x}",
         patient_id=None,
         rule=rule.name,
         title=rule.title,
         kind=rule.kind.value,
-        state=RECOVERED,
+        state=state,
         severity=SEVERITY_NAMES[int(slot["severity"])],
         since=since,
-        taken_at=since if last == LONG_AGO else iso(last),
+        taken_at=since,
         message=f"{rule.title}: over; {_CORRECTED}",
     )
 

@@ -1,7 +1,6 @@
 """Wiring: the parts of a worker, put together once its topics are found."""
 
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from typing import Any
 
 from faust.types import TP
@@ -24,9 +23,7 @@ def pipeline(settings: Settings, *, model: Any, alarms: Any, partitions: int) ->
         parser=parser_of(settings),
         model=model,
         alarms=alarms,
-        home=lru_cache(maxsize=200_000)(
-            lambda patient_id: partition_of(patient_id.encode(), partitions)
-        ),
+        home=lambda patient_id: partition_of(patient_id.encode(), partitions),
         topic=settings.topic,
         archive_all=settings.archive_readings == "all",
         index_all=settings.index_readings == "all",
