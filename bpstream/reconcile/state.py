@@ -1,7 +1,5 @@
 """The state of the workers, from their changelog: what they counted, how far they have come."""
 
-from functools import lru_cache
-
 from bpstream.checkpoint import WHOLE_MESSAGE, Applied, Checkpoint
 from bpstream.document import iso
 from bpstream.errors import StartError
@@ -28,10 +26,6 @@ class State:
             number: checkpoint.applied.get(topic, Applied())
             for number, checkpoint in checkpoints.items()
         }
-        self.home = lru_cache(maxsize=200_000)(
-            lambda patient_id: partition_of(patient_id.encode(), len(checkpoints))
-        )
-        """A patient's partition."""
 
     def covers(self, patient_id: str, partition: int, offset: int, entry: int) -> bool:
         """Whether a reading, by where it first stood, counts as applied."""
@@ -44,6 +38,10 @@ class State:
             # Of a message whose entries are applied in part: the document does not tell its own.
             return reached.entry != WHOLE_MESSAGE
         return offset > reached.offset
+
+    def home(self, patient_id: str) -> int:
+        """A patient's partition."""
+        return partition_of(patient_id.encode(), len(self.checkpoints))
 
     def _reached(self, patient_id: str, partition: int) -> Applied:
         home = self.home(patient_id)

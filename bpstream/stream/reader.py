@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 
 from bpstream.errors import StartError
 from bpstream.settings import Settings
+from bpstream.stream import embedded
 from bpstream.stream.topics import MAX_MESSAGE_BYTES, client_settings, lineage_of
 
 _ANSWER_WITHIN = 10.0
@@ -17,9 +18,6 @@ _STALLED_AFTER = 60.0
 _AT_ONCE = 2000
 _PATIENCE = 0.2
 """Seconds to wait for as many records: a compacted topic has fewer than offsets."""
-
-_EMBEDDED = "mockCluster"
-"""How the id of an embedded broker's cluster begins."""
 
 _PASSES = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE}
 """What a client mends by itself: it connects again."""
@@ -86,7 +84,7 @@ class Reader:
             for name, topic in found.topics.items()
             if not topic.error
         }
-        self.embedded = str(found.cluster_id).startswith(_EMBEDDED)
+        self.embedded = str(found.cluster_id).startswith(embedded.CLUSTER)
         """Whether the broker is a demo's, whose topics' lives have no ids."""
         return self
 
