@@ -78,8 +78,10 @@ def _channels(settings: Settings) -> Json:
         ),
         "enriched": _channel(
             settings.enriched_topic or None,
-            "Every document; off unless BPSTREAM_ENRICHED_TOPIC names it.",
+            "Every document, and a tombstone for each that was taken back; off unless "
+            "BPSTREAM_ENRICHED_TOPIC names it.",
             "document",
+            "tombstone",
         ),
         "alerts": _channel(
             settings.alerts_topic,
@@ -184,6 +186,7 @@ _MESSAGES = {
         ),
     ),
     "document": _message("A document", _JSON, "document", key=_PATIENT),
+    "tombstone": _message("A document was taken back", _JSON, "tombstone", key=_PATIENT),
     "alert": _message(
         "An alert",
         _JSON,
@@ -231,7 +234,11 @@ _MESSAGES = {
 
 
 def _schemas() -> Json:
-    named = {"document": schema.document(), "alert": schema.alert()}
+    named = {
+        "document": schema.document(),
+        "tombstone": schema.tombstone(),
+        "alert": schema.alert(),
+    }
     return {
         # AsyncAPI has a dialect of its own, and names schemas by their place.
         **{

@@ -34,6 +34,8 @@ class Batch:
     ignored: list[Ignored]
     skipped: int
     """Inputs that a checkpoint says were applied before."""
+    tolerant: int
+    """Messages that the fast path left to the tolerant parser."""
 
 
 class Wanted(NamedTuple):
@@ -70,10 +72,13 @@ class Step:
     from_index: list[Removal] = field(default_factory=list)
     unknown: list[Retraction] = field(default_factory=list)
     """Retractions of what nobody knows."""
+    retracted: list[Removal] = field(default_factory=list)
+    """What was taken back."""
+    readings: int = 0
+    aggregates: int = 0
     anomalies: int = 0
     repeated: int = 0
     """Inputs the patient's state holds already, or in a later version: no effect."""
-    retracted: int = 0
 
     @property
     def size(self) -> int:

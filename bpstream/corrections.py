@@ -172,7 +172,7 @@ class Corrections:
         applies = was is not None and (not version or was.version <= version)
         if was is not None and applies and not is_gone:
             removal = Removal(document_id, max(version, was.version), patient_id, was.taken_at)
-            step.retracted = 1
+            step.retracted = [removal]
             step.from_archive = [removal] if was.in_archive else []
             step.from_index = [removal] if was.in_index else []
             if row is not None:

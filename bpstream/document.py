@@ -151,20 +151,31 @@ class Line(msgspec.Struct, gc=False):
         )
 
 
+class Tombstone(msgspec.Struct, frozen=True):
+    """A document was taken back: it counts no longer, up to this version."""
+
+    retracted: bool
+    document_id: str
+    version: int
+    patient_id: str
+    timestamp: str
+    retracted_at: str
+
+
 def tombstone(removal: Removal, retracted_at: int) -> bytes:
     """The line, without its end, that takes a document out of the archive.
 
     `retracted_at` is in microseconds since 1970-01-01 UTC.
     """
     return msgspec.json.encode(
-        {
-            "retracted": True,
-            "document_id": removal.document_id,
-            "version": removal.version,
-            "patient_id": removal.patient_id,
-            "timestamp": iso(removal.taken_at),
-            "retracted_at": iso(retracted_at),
-        }
+        Tombstone(
+            retracted=True,
+            document_id=removal.document_id,
+            version=removal.version,
+            patient_id=removal.patient_id,
+            timestamp=iso(removal.taken_at),
+            retracted_at=iso(retracted_at),
+        )
     )
 
 

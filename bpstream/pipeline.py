@@ -25,7 +25,7 @@ from bpstream.encoding import Judged, encode
 from bpstream.fhir.parse import Parser
 from bpstream.judging import judge
 from bpstream.patients import ROW
-from bpstream.reading import Flag, Origin, Readings, Retraction
+from bpstream.reading import Flag, Kind, Origin, Readings, Retraction
 
 STEP_BYTES = 900_000
 """Most bytes of changelog in one step: below the 1 MB that a broker takes as it comes."""
@@ -78,6 +78,7 @@ class Pipeline:
             retractions_away=elsewhere,
             ignored=parsed.ignored,
             skipped=skipped,
+            tolerant=parsed.tolerant,
         )
 
     def steps(self, batch: Batch, partition: Partition, *, now: int) -> Iterator[Step | Wanted]:
@@ -220,6 +221,8 @@ class Pipeline:
             alerts=alerts,
             rows=list(zip(patients.ids(changed), patients.copy_bytes(changed), strict=True)),
             checkpoint=checkpoint.copy(),
+            readings=int(np.count_nonzero(readings.kind == Kind.READING)),
+            aggregates=int(np.count_nonzero(readings.kind == Kind.AGGREGATE)),
             anomalies=int(np.count_nonzero(anomalous)),
             repeated=repeated,
         )

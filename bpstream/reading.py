@@ -219,9 +219,11 @@ class Readings:
 
 @dataclass(slots=True)
 class Parsed:
-    """What a chunk of messages holds.  Every input is in exactly one of the four."""
+    """What a chunk of messages holds.  Every input is in exactly one of the first four."""
 
     readings: Readings
     rejected: list[Rejected]
     retractions: list[Retraction]
     ignored: list[Ignored]
+    tolerant: int
+    """Messages that the fast path left to the tolerant parser."""

@@ -1,4 +1,4 @@
-"""The JSON Schema (2020-12) of the document and of the alert: generated, with units and ranges.
+"""The JSON Schema (2020-12) of document, tombstone and alert: generated, with units and ranges.
 
 What fields there are, their types and which are always there is taken from the structs; what a
 type cannot say stands here, field by field.  A field that is not told of here is an error.
@@ -13,7 +13,7 @@ from bpstream.alert import CHANGED, FIRING, PHYSIOLOGICAL, RECOVERED, TECHNICAL,
 from bpstream.clinical.categories import SEVERITY_NAMES, Category, Severity
 from bpstream.clinical.conditions import MEASURES
 from bpstream.clinical.rules import ANOMALY_TYPES, TAG_NAMES
-from bpstream.document import Coordinates, Document, EarlyWarning, ModelName
+from bpstream.document import Coordinates, Document, EarlyWarning, ModelName, Tombstone
 from bpstream.fhir.quantity import DIASTOLIC_RANGE, SYSTOLIC_RANGE
 from bpstream.reading import Flag, Kind, Series
 
@@ -27,6 +27,11 @@ _PULSE_RANGE = (SYSTOLIC_RANGE[0] - DIASTOLIC_RANGE[1], SYSTOLIC_RANGE[1] - DIAS
 def document() -> Json:
     """The schema of a document, as the index, the archive and the enriched topic hold it."""
     return _root("document", Document, _DOCUMENT)
+
+
+def tombstone() -> Json:
+    """The schema of a tombstone, as the archive and the enriched topic hold it."""
+    return _root("tombstone", Tombstone, _TOMBSTONE)
 
 
 def alert() -> Json:
@@ -185,6 +190,15 @@ _DOCUMENT = {
         "minItems": 2,
         "maxItems": 2,
     },
+}
+
+_TOMBSTONE = {
+    "retracted": {"description": "Always true: a document has no such field.", "const": True},
+    "document_id": _DOCUMENT["document_id"],
+    "version": _count("The highest version of the document that is taken back."),
+    "patient_id": _DOCUMENT["patient_id"],
+    "timestamp": _time("When the reading was taken."),
+    "retracted_at": _time("When it was taken back."),
 }
 
 _ALERT = {

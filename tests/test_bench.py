@@ -10,6 +10,7 @@ import pytest
 
 from tests.bench.__main__ import PEERS, main
 from tests.bench.job import Job, NoResult, Patient, after
+from tests.bench.parsing import kinds, measure
 from tests.bench.peer import Answer, Meter
 from tests.bench.report import BPSTREAM, report, table
 
@@ -133,3 +134,9 @@ def test_a_number_that_will_not_do_is_a_usage_error(arguments, capsys):
         main(arguments)
     assert ended.value.code == 2
     assert f"not '{arguments[1]}'" in capsys.readouterr().err
+
+
+def test_the_parsing_benchmark_tells_the_share_of_each_path():
+    rows = [measure(name, messages[:20]) for name, messages in kinds()]
+    assert [row.plain for row in rows] == [1, 1, 0, 0]
+    assert all(row.cpu_us > 0 for row in rows)

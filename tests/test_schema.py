@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from bpstream import schema
 from bpstream.alert import Alert
 from bpstream.commands import cli
-from bpstream.document import Coordinates, Document, EarlyWarning, ModelName
+from bpstream.document import Coordinates, Document, EarlyWarning, ModelName, Removal, tombstone
 from bpstream.schema import Json
 from tests.fhir.messages import an_observation, at, component
 from tests.pipeline.messages import Message, chunk
@@ -26,6 +26,7 @@ SAMPLES = [
 ]
 ARRIVED = at("2026-11-24T00:00:00")
 DOCUMENT = Draft202012Validator(schema.document())
+TOMBSTONE = Draft202012Validator(schema.tombstone())
 ALERT = Draft202012Validator(schema.alert())
 WHOLE = ALWAYS | SOMETIMES
 
@@ -47,7 +48,11 @@ def structs_in(found: Json) -> list[Json]:
     return [found, *(each for one in inner for each in structs_in(one))]
 
 
-@pytest.mark.parametrize("made", [schema.document(), schema.alert()], ids=["document", "alert"])
+@pytest.mark.parametrize(
+    "made",
+    [schema.document(), schema.tombstone(), schema.alert()],
+    ids=["document", "tombstone", "alert"],
+)
 def test_a_schema_is_one_names_itself_without_a_host_and_tells_of_every_field(made: Json) -> None:
     Draft202012Validator.check_schema(made)
     assert made["$id"].startswith("urn:bpstream:")
@@ -98,6 +103,13 @@ def test_the_documents_and_alerts_of_a_bad_day_are_valid() -> None:
 def test_a_document_with_every_field_is_valid() -> None:
     assert faults(DOCUMENT, ALWAYS) == []
     assert faults(DOCUMENT, WHOLE) == []
+
+
+def test_a_tombstone_is_valid_and_no_document() -> None:
+    made = json.loads(tombstone(Removal("0" * 32, 3, "p", at("2026-11-24T00:00:00")), 0))
+    assert faults(TOMBSTONE, made) == []
+    assert faults(DOCUMENT, made)
+    assert faults(TOMBSTONE, ALWAYS)
 
 
 def test_an_alert_about_no_patient_is_valid() -> None:
@@ -183,7 +195,7 @@ def test_an_alert_has_every_field(name: str) -> None:
     assert faults(ALERT, {key: value for key, value in alert.items() if key != name})
 
 
-@pytest.mark.parametrize("name", ["document", "alert", "asyncapi"])
+@pytest.mark.parametrize("name", ["document", "tombstone", "alert", "asyncapi"])
 def test_the_file_in_the_docs_is_what_the_command_prints(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

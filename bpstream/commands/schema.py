@@ -8,15 +8,12 @@ from bpstream.commands import common
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["document", "alert", "asyncapi"]))
+@click.argument("what", type=click.Choice(["document", "tombstone", "alert", "asyncapi"]))
 @common.command
 def schema(what: str) -> None:
-    """Print the JSON Schema of the document or the alert, or the topics as AsyncAPI."""
+    """Print the JSON Schema of document, tombstone or alert, or the topics as AsyncAPI."""
+    from bpstream import schema as schemas
     from bpstream.asyncapi import asyncapi
-    from bpstream.schema import alert, document
 
-    if what == "asyncapi":
-        made = asyncapi(common.settings())
-    else:
-        made = document() if what == "document" else alert()
+    made = asyncapi(common.settings()) if what == "asyncapi" else getattr(schemas, what)()
     click.echo(json.dumps(made, indent=2, ensure_ascii=False))

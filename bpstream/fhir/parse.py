@@ -54,7 +54,7 @@ class Parser:
         plain, left = self._plain.read(values, arrived_at)
         origins: list[Origin] = []
         readings: list[Reading] = []
-        parsed = Parsed(plain, [], [], [])
+        parsed = Parsed(plain, [], [], [], len(left))
         for position in left:
             for item in self._items(values[position], int(arrived_at[position])):
                 origin = Origin(position, item.position, item.path, item.body)

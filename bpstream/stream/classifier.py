@@ -15,15 +15,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-import numpy as np
 from msgspec.structs import replace
 
 from bpstream.batch import Batch, Step, Wanted
 from bpstream.checkpoint import Checkpoint
 from bpstream.chunk import Chunk
-from bpstream.document import Entry
+from bpstream.document import Entry, tombstone
 from bpstream.pipeline import Pipeline
-from bpstream.reading import Kind
 from bpstream.stream.alerts import Alerts
 from bpstream.stream.dead_letters import REFUSED, TOO_LARGE, DeadLetter, DeadLetters
 from bpstream.stream.intake import Intake
@@ -150,8 +148,8 @@ class Classifier:
             await self._stores.seal(partition)
         else:
             with suppress(PartitionLost):
-                await self._store(partition, item.batch, item.step)
-                self._count_step(item.step)
+                refused = await self._store(partition, item.batch, item.step)
+                self._count_step(item.step, refused)
 
     async def _look_up(self, partition: OwnedPartition, document_ids: list[str]) -> bool:
         """Ask the stores what they hold, and write the answer down; false: the partition is lost.
@@ -231,15 +229,14 @@ class Classifier:
         self._metrics.inputs.labels("dead_letter", TOO_LARGE).inc(len(letters))
         return letters
 
-    async def _store(self, partition: OwnedPartition, batch: Batch, step: Step) -> None:
+    async def _store(self, partition: OwnedPartition, batch: Batch, step: Step) -> int:
+        """Returns how many documents the index refused."""
         await self._stores.keep(partition, step.to_archive, step.from_archive)
-        await self._find_by(partition, batch, step)
+        refused = await self._find_by(partition, batch, step)
         await self._stores.remove(partition, step.from_index)
-        if self._enriched_topic and step.entries:
+        if self._enriched_topic and (records := _enriched(step)):
             await self._publisher.publish(
-                self._enriched_topic,
-                [Record(entry.patient_id.encode(), entry.body) for entry in step.entries],
-                partitions=self._topics.partitions,
+                self._enriched_topic, records, partitions=self._topics.partitions
             )
         await self.lanes.hold()
         if partition.lost:
@@ -248,34 +245,37 @@ class Classifier:
         checkpoint = step.checkpoint
         checkpoint.archived, checkpoint.paused = partition.archived, partition.paused
         await self._table.write(partition, checkpoint, step.rows)
+        return refused
 
-    async def _find_by(self, partition: OwnedPartition, batch: Batch, step: Step) -> None:
+    async def _find_by(self, partition: OwnedPartition, batch: Batch, step: Step) -> int:
         """Index the step's anomalies; a document the index will never take is a dead letter."""
         refused = await self._stores.find_by(partition, step.to_index)
         if not refused:
-            return
+            return 0
         place = {id(entry): at for entry, at in zip(step.entries, step.origins, strict=True)}
         letters = []
         for position, reason in refused:
             entry: Entry = step.to_index[position]
             letters.append(DeadLetter(place[id(entry)], REFUSED, "", reason))
         await self._dead_letters.publish(batch.chunk, letters)
-        self._metrics.inputs.labels("dead_letter", REFUSED).inc(len(letters))
+        return len(refused)
 
-    def _count_step(self, step: Step) -> None:
+    def _count_step(self, step: Step, refused: int) -> None:
         inputs = self._metrics.inputs
+        inputs.labels("reading", "").inc(max(0, step.readings - refused))
+        inputs.labels("aggregate", "").inc(step.aggregates)
         inputs.labels("repeated", "").inc(step.repeated)
-        inputs.labels("retraction", "").inc(step.retracted)
+        inputs.labels("retraction", "").inc(len(step.retracted))
+        inputs.labels("dead_letter", REFUSED).inc(refused)
         inputs.labels("dead_letter", UNKNOWN_RETRACTION).inc(len(step.unknown))
         self._metrics.anomalies.inc(step.anomalies)
 
     def _count(self, batch: Batch, began: float) -> None:
         inputs = self._metrics.inputs
-        spot = int(np.count_nonzero(batch.at_home.kind == Kind.READING))
-        inputs.labels("reading", "").inc(spot)
-        inputs.labels("aggregate", "").inc(len(batch.at_home) - spot)
-        inputs.labels("rekeyed", "").inc(len(batch.away) + len(batch.retractions_away))
-        inputs.labels("skipped", "").inc(batch.skipped)
+        self._metrics.rekeyed.inc(len(batch.away) + len(batch.retractions_away))
+        self._metrics.redelivered.inc(batch.skipped)
+        self._metrics.messages.labels("plain").inc(len(batch.chunk) - batch.tolerant)
+        self._metrics.messages.labels("tolerant").inc(batch.tolerant)
         for rejected in batch.rejected:
             inputs.labels("dead_letter", rejected.reason).inc()
         for ignored in batch.ignored:
@@ -285,6 +285,15 @@ class Classifier:
         if len(batch.chunk):
             oldest = float(batch.chunk.arrived_at.min()) / 1e6
             self._metrics.latency_seconds.observe(max(0.0, time.time() - oldest))
+
+
+def _enriched(step: Step) -> list[Record]:
+    """The step's documents, and a tombstone for what was taken back."""
+    now = time.time_ns() // 1000
+    return [
+        *(Record(entry.patient_id.encode(), entry.body) for entry in step.entries),
+        *(Record(each.patient_id.encode(), tombstone(each, now)) for each in step.retracted),
+    ]
 
 
 def _held(message: Any) -> int:

@@ -13,9 +13,25 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self.inputs = Counter(
             "bpstream_inputs",
-            "Inputs by their fate (reading, aggregate, repeated, rekeyed, retraction, ignored, "
-            "dead_letter, skipped) and its reason",
+            "Inputs by their one fate (reading, aggregate, repeated, retraction, ignored, "
+            "dead_letter) and its reason",
             ("fate", "reason"),
+            registry=self.registry,
+        )
+        self.rekeyed = Counter(
+            "bpstream_rekeyed",
+            "Inputs sent home: their fate is counted there",
+            registry=self.registry,
+        )
+        self.redelivered = Counter(
+            "bpstream_redelivered",
+            "Inputs delivered again after they were applied: their fate was counted before",
+            registry=self.registry,
+        )
+        self.messages = Counter(
+            "bpstream_messages",
+            "Messages by the parser's path (plain, tolerant)",
+            ("path",),
             registry=self.registry,
         )
         self.anomalies = Counter(

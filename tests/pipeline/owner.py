@@ -89,7 +89,7 @@ class Owner:
         self.fates.update(
             written=len(step.entries),
             repeated=step.repeated,
-            retracted=step.retracted,
+            retracted=len(step.retracted),
             unknown=len(step.unknown),
         )
 

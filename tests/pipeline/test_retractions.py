@@ -43,7 +43,7 @@ def test_a_retracted_reading_leaves_counters_and_stores(reading, store, between,
     others = [Taken(f"other-{number}", minute=5) for number in range(between)]
     owner, step = after(reading, *others, way(reading))
     alone, _ = after(*others, Taken("someone's", "p2"))
-    assert (step.retracted, step.repeated, step.unknown) == (1, 0, [])
+    assert (len(step.retracted), step.repeated, step.unknown) == (1, 0, [])
     assert places(step.from_archive) == [(0, at(4))] * (store == "archive")
     assert places(step.from_index) == [(0, at(4))] * (store == "index")
     assert counted(owner) == (counted(alone) if between else {})
@@ -74,7 +74,7 @@ def test_after_a_retraction_an_older_reading_is_late_only_if_another_is_newer():
 def test_a_retraction_is_of_its_version_and_those_before_it_or_of_all(version, retracted, between):
     reading = ANOMALY._replace(version=2)
     owner, step = after(reading, *OTHERS[:between], gone(reading, version))
-    assert (step.retracted, step.repeated) == (retracted, not retracted)
+    assert (len(step.retracted), step.repeated) == (retracted, not retracted)
     assert len(owner.shelves.index) == (not retracted)
     assert bool(step.rows) == retracted
 
@@ -108,7 +108,7 @@ def test_a_repeated_retraction_has_no_effect(version):
     owner, _ = after(ANOMALY, Taken("other"), gone(ANOMALY, version))
     counters = counted(owner)
     _, step = after(gone(ANOMALY, version), owner=owner)
-    assert (step.retracted, step.repeated, step.unknown) == (0, 1, [])
+    assert (len(step.retracted), step.repeated, step.unknown) == (0, 1, [])
     assert (step.from_index, step.from_archive) == ([], [])
     assert counted(owner) == counters == {"readings": 1}
 
@@ -117,7 +117,7 @@ def test_a_repeated_retraction_has_no_effect(version):
 def test_what_nobody_knows_cannot_be_taken_back(known):
     owner, step = after(*OTHERS[:known], gone(NORMAL))
     assert [each.document_id for each in step.unknown] == [NORMAL.document_id]
-    assert (step.retracted, step.repeated, step.rows) == (0, 0, [])
+    assert (len(step.retracted), step.repeated, step.rows) == (0, 0, [])
     assert owner.asked == [NORMAL.document_id]
     assert ("p1" in owner.partition.patients) == bool(known)
 
@@ -132,7 +132,7 @@ def test_of_a_patient_the_state_does_not_know_the_stores_still_lose_the_reading(
     owner = Owner()
     owner.shelves = before.shelves
     _, step = after(gone(ANOMALY), owner=owner)
-    assert (step.retracted, step.rows) == (1, [])
+    assert (len(step.retracted), step.rows) == (1, [])
     assert owner.shelves.index == {}
 
 
@@ -150,7 +150,7 @@ def test_a_retraction_between_readings_of_a_message_comes_in_its_turn():
     owner = Owner()
     held = messages(NORMAL, gone(NORMAL), later(ANOMALY), Taken("other"), minute=6)
     steps = owner.take(chunk(held))
-    applied = [(len(step.entries), step.retracted) for step in steps]
+    applied = [(len(step.entries), len(step.retracted)) for step in steps]
     assert applied == [(1, 0), (0, 1), (1, 0), (1, 0)]
     assert counted(owner)["readings"] == 2
 
@@ -178,5 +178,5 @@ def a_bundle(*observations):
 def test_a_pair_is_taken_back_by_its_systolic_observation(which, retracted):
     pair = a_bundle(a_single("systolic"), a_single("diastolic"))
     owner, step = after(pair, json.dumps(a_single(which, status=RETRACTED)).encode())
-    assert (step.retracted, len(step.unknown)) == (retracted, 1 - retracted)
+    assert (len(step.retracted), len(step.unknown)) == (retracted, 1 - retracted)
     assert len(owner.shelves.index) == 1 - retracted

@@ -142,7 +142,7 @@ def check(values: list[bytes | None], *, patients: int = 2) -> None:
         steps = owner.take(chunk(held))
         without.take(chunk([held[place] for place in sorted(read)]))
     used = len(batch.at_home) + len(batch.retractions)
-    told = (len(each.entries) + each.repeated + each.retracted for each in steps)
+    told = (len(each.entries) + each.repeated + len(each.retracted) for each in steps)
     assert sum(told) + sum(len(step.unknown) for step in steps) == used
     assert owner.rows == without.rows
     assert list(owner.partition.patients) == list(without.partition.patients)

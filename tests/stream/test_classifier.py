@@ -1,6 +1,7 @@
 """The classifier: what happens to a chunk while a store is away, or the partition another's."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -78,7 +79,7 @@ class Sink:
 class Worker:
     """A worker's classifier, on a Kafka that outlives it."""
 
-    def __init__(self, kafka: Contested, *, generation: int = 1) -> None:
+    def __init__(self, kafka: Contested, *, generation: int = 1, enriched: str = "") -> None:
         publisher: Any = kafka
         self.kafka, self.generation = kafka, generation
         self.archive: Any = Sink()
@@ -92,7 +93,8 @@ class Worker:
             read=kafka.read,
             is_member=kafka.is_member,
         )
-        metrics, topics = Metrics(), Topics(1, "life")
+        self.metrics = metrics = Metrics()
+        topics = Topics(1, "life")
         alerts = Alerts(publisher, topic="alerts", partitions=1, metrics=metrics)
         intake = Intake(alerts, self.table, app_id="bpstream")
         self.classifier = Classifier(
@@ -112,7 +114,7 @@ class Worker:
             losses=Losses(self._bounds, metrics, topics=[TOPIC]),
             topics=topics,
             rekeyed_topic="rekeyed",
-            enriched_topic="",
+            enriched_topic=enriched,
             metrics=metrics,
             generation=lambda: generation,
             on_error=self._failed,
@@ -124,15 +126,18 @@ class Worker:
         partition.apply(self.kafka.records(CHANGELOG))
         return partition
 
-    async def put(self, offset: int, value: bytes) -> None:
-        """A chunk of one message."""
+    async def put(self, offset: int, *values: bytes) -> None:
+        """A chunk of one message, or of several from `offset` on."""
         message = SimpleNamespace(
             topic=TOPIC,
             partition=0,
             offset=offset,
             follows=None,
             generation_id=self.generation,
-            value=[fetched(offset, value, topic=TOPIC, timestamp=at(1) // 1000)],
+            value=[
+                fetched(offset + nth, value, topic=TOPIC, timestamp=at(1) // 1000)
+                for nth, value in enumerate(values)
+            ],
         )
         event = SimpleNamespace(message=message, ack=lambda: self.acked.append(offset))
         await self.classifier.lanes.put(0, event)
@@ -178,6 +183,58 @@ async def until(holds: Callable[[], bool]) -> None:
 
 def intake_of(worker: Worker) -> list[tuple[str, str]]:
     return [(each.alert_id, each.state) for each in worker.alerts if each.rule == "intake_paused"]
+
+
+READING = Taken("a", "p1")
+CORRECTED = READING._replace(version=2, status="corrected", systolic=125)
+UNKNOWN = READING._replace(name="unknown", status=RETRACTED)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "fates"),
+    [
+        ([READING], {"reading": 1}),
+        ([READING, READING], {"reading": 1, "repeated": 1}),
+        ([READING, CORRECTED], {"reading": 2}),
+        ([CORRECTED, READING], {"reading": 1, "repeated": 1}),
+        ([READING._replace(aggregate=True)], {"aggregate": 1}),
+        ([READING, READING._replace(status=RETRACTED)], {"reading": 1, "retraction": 1}),
+        (
+            [READING, *2 * [READING._replace(status=RETRACTED)]],
+            {"reading": 1, "retraction": 1, "repeated": 1},
+        ),
+        ([READING, UNKNOWN], {"reading": 1, "dead_letter unknown_retraction": 1}),
+        ([READING._replace(status="cancelled")], {"ignored no_result": 1}),
+        ([READING._replace(systolic=3)], {"dead_letter out_of_range": 1}),
+    ],
+)
+@pytest.mark.parametrize("together", [False, True])
+async def test_every_input_has_exactly_one_fate(inputs, fates, together, new_worker):
+    worker = new_worker()
+    values = [body(each) for each in inputs]
+    if together:
+        await worker.put(0, *values)
+    else:
+        for offset, value in enumerate(values):
+            await worker.put(offset, value)
+    await until(lambda: worker.acked[-1:] == [0 if together else len(values) - 1])
+    found = {
+        f"{sample.labels['fate']} {sample.labels['reason']}".strip(): sample.value
+        for family in worker.metrics.inputs.collect()
+        for sample in family.samples
+        if sample.name.endswith("_total") and sample.value
+    }
+    assert found == fates
+
+
+async def test_the_enriched_topic_hears_of_documents_and_of_what_is_taken_back(new_worker):
+    worker = new_worker(enriched="enriched")
+    for offset, status in enumerate(["final", RETRACTED, RETRACTED]):
+        await worker.put(offset, body(READING._replace(status=status)))
+    await until(lambda: worker.acked == [0, 1, 2])
+    document, gone = (json.loads(value) for _, _, value in worker.kafka.records("enriched"))
+    assert document["document_id"] == gone["document_id"] == READING.document_id
+    assert ("retracted" in document, gone["retracted"]) == (False, True)
 
 
 async def test_alarms_go_out_while_the_index_is_away_and_nothing_is_acknowledged(new_worker):

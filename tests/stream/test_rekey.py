@@ -46,6 +46,7 @@ def a_batch(chunk: Chunk, away: list[Origin], retracted: list[Origin]) -> Batch:
         retractions_away=[Retraction(at, f"r{n}", "0" * 32, 0) for n, at in enumerate(retracted)],
         ignored=[],
         skipped=0,
+        tolerant=0,
     )
 
 
