@@ -37,6 +37,7 @@ MAY_IMPORT = {
         "reading",
         "withdrawal",
     },
+    "drift": set(),
     "patients": {"clinical"},
     "alert": set(),
     "alarms": {"alert", "clinical", "document", "encoding", "patients", "reading"},
