@@ -1,15 +1,16 @@
 """Codes: which CodeableConcept means which pressure, by (system, code) and never by display.
 
 Sources: the HL7 profiles of vital signs (R4), US Core and Personal Health Device for LOINC,
-SNOMED CT and ISO/IEEE 11073-10101 (MDC); the German ISiK and MII ICU profiles for the pressures
-of other vessels, and for the methods.
+SNOMED CT and ISO/IEEE 11073-10101 (MDC); the NHS's GP Connect for the postures; the German ISiK
+and MII ICU profiles for the pressures of other vessels, and for the methods.
 """
 
 import re
 from enum import StrEnum
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from bpstream.fhir.element import list_of, object_of, text_of
+from bpstream.fhir.element import code_of, list_of, object_of, text_of
 from bpstream.reading import Kind, Series
 
 
@@ -34,16 +35,15 @@ INVASIVE = "76215-3 76213-8 76214-6"
 SYSTOLIC_TEXT, DIASTOLIC_TEXT = "Systolic Blood Pressure", "Diastolic Blood Pressure"
 """What the original producer writes instead of codes."""
 
-_SYSTEMS = {
-    LOINC: LOINC,
-    "https://loinc.org": LOINC,
-    "urn:oid:2.16.840.1.113883.6.1": LOINC,
-    SNOMED: SNOMED,
-    "https://snomed.info/sct": SNOMED,
-    "urn:oid:2.16.840.1.113883.6.96": SNOMED,
-    MDC: MDC,
-    "urn:oid:2.16.840.1.113883.6.24": MDC,
+# As they are written: with https, www or a slash, as HL7's OIDs, SNOMED CT with its edition.
+_SPELLINGS = {
+    LOINC: r"https?://(?:www\.)?loinc\.org|urn:oid:2\.16\.840\.1\.113883\.6\.1",
+    SNOMED: r"https?://(?:www\.)?snomed\.info/sct(?:/\d+(?:/version/\d+)?)?"
+    r"|urn:oid:2\.16\.840\.1\.113883\.6\.96",
+    MDC: r"urn:iso:std:iso:11073:10101|urn:oid:2\.16\.840\.1\.113883\.6\.24",
 }
+_SYSTEMS = {name: re.compile(spelling, re.IGNORECASE) for name, spelling in _SPELLINGS.items()}
+_SYSTEM_READ = 128
 
 
 class Concept(NamedTuple):
@@ -68,15 +68,30 @@ _CONCEPTS = {
     **_triples(LOINC, Kind.READING, Series.UNKNOWN, f"{PANEL} {SYSTOLIC} {DIASTOLIC} {MEAN}"),
     **_triples(LOINC, Kind.READING, Series.UNKNOWN, "55284-4 - - -"),
     **_triples(LOINC, Kind.READING, Series.UNKNOWN, "35094-2 - - -"),
+    **_triples(LOINC, Kind.READING, Series.UNKNOWN, "- 8459-0 8453-3 -"),
+    **_triples(LOINC, Kind.READING, Series.UNKNOWN, "- 8460-8 8454-1 -"),
+    **_triples(LOINC, Kind.READING, Series.UNKNOWN, "- 8461-6 8455-8 -"),
     **_triples(LOINC, Kind.READING, Series.CUFF, "- 76534-7 76535-4 76536-2"),
     **_triples(LOINC, Kind.READING, Series.ARTERIAL, f"- {INVASIVE}"),
     **_triples(LOINC, Kind.AGGREGATE, Series.UNKNOWN, "96607-7 96608-5 96609-3 -"),
     **_triples(LOINC, Kind.AGGREGATE, Series.UNKNOWN, "97844-5 8490-5 8472-3 -"),
     **_triples(SNOMED, Kind.READING, Series.UNKNOWN, "75367002 271649006 271650006 6797001"),
     **_triples(SNOMED, Kind.READING, Series.UNKNOWN, "- 72313002 1091811000000102 -"),
+    **_triples(SNOMED, Kind.READING, Series.UNKNOWN, "163020007 - - -"),
+    **_triples(SNOMED, Kind.READING, Series.UNKNOWN, "163035008 407554009 407555005 -"),
+    **_triples(SNOMED, Kind.READING, Series.UNKNOWN, "163034007 400974009 400975005 -"),
+    **_triples(SNOMED, Kind.READING, Series.UNKNOWN, "163033001 407556006 407557002 -"),
+    **_triples(SNOMED, Kind.READING, Series.UNKNOWN, "928021000000108 716579001 716632005 -"),
+    **_triples(SNOMED, Kind.READING, Series.UNKNOWN, "335661000000109 1162737008 1162735000 -"),
     **_triples(SNOMED, Kind.READING, Series.CUFF, "- 251070002 174255007 -"),
     **_triples(SNOMED, Kind.READING, Series.ARTERIAL, "- 251071003 251073000 251074006"),
     **_triples(SNOMED, Kind.AGGREGATE, Series.UNKNOWN, "- 314440001 314453003 -"),
+    **_triples(
+        SNOMED,
+        Kind.AGGREGATE,
+        Series.UNKNOWN,
+        "2181371000000107 2181381000000109 2181391000000106 -",
+    ),
     **_triples(MDC, Kind.READING, Series.UNKNOWN, "150016 150017 150018 150019"),
     **_triples(MDC, Kind.READING, Series.CUFF, "150020 150021 150022 150023"),
     **_triples(MDC, Kind.READING, Series.ARTERIAL, "150032 150033 150034 150035"),
@@ -131,8 +146,10 @@ _OTHER_VESSEL_CODES = {
 _MDC_BLOOD_PRESSURES = range(150016, 150136)
 # Words only ever exclude, so a local code cannot pass a pulmonary pressure for an arterial one.
 _OTHER_VESSEL_WORDS = re.compile(
-    r"pulmon|ventri[ck]|\batri(?:al|um)|\b(?:central|portal) ven|\bvenous pressure"
-    r"|\bvena cava|zentralven|\bwedge\b|intra[ck]rani",
+    r"pulm|lungenarteri|ventri[ck]|atri(?:al|um)(?!\W+(?:fib|flut))|vorhof(?!fl)"
+    r"|\b(?:central|portal) ven|\bvenous pressure|\bvena cava|zentralven|pfortader"
+    r"|\bwedge\b|intra[ck]rani|hirndruck"
+    r"|\b(?:[smd]?pap[smd]?|pa[sd]p|p[ca]wp|paop|[rl]vs?p|cvp|zvd|icp)\b",
     re.IGNORECASE,
 )
 _WORDS_READ = 300
@@ -167,8 +184,8 @@ def meaning(concept: object) -> Meaning:
 
     Its text counts only where it has no coding at all.
     """
-    codings = _codings(concept)
-    text = text_of(object_of(concept).get("text"))
+    codings, texts = _codings(concept), _texts(concept)
+    text = texts[0] if texts else ""
     if codings:
         found = [(_CONCEPTS[each], "|".join(each)) for each in codings if each in _CONCEPTS]
     else:
@@ -189,9 +206,9 @@ def names_other_vessel(concept: object) -> bool:
         unknown_mdc = system == MDC and (system, code) not in _CONCEPTS and code.isdecimal()
         if unknown_mdc and len(code) == 6 and int(code) in _MDC_BLOOD_PRESSURES:
             return True
-    texts = [object_of(concept).get("text")]
-    texts += [object_of(each).get("display") for each in list_of(object_of(concept).get("coding"))]
-    return any(_OTHER_VESSEL_WORDS.search(text_of(text)[:_WORDS_READ]) for text in texts)
+    displays = [object_of(each).get("display") for each in _listed(concept, "coding")]
+    texts = [*_texts(concept), *map(text_of, displays)]
+    return any(_OTHER_VESSEL_WORDS.search(text[:_WORDS_READ]) for text in texts)
 
 
 def series_of_method(concept: object) -> Series:
@@ -203,9 +220,25 @@ def series_of_method(concept: object) -> Series:
 def _codings(concept: object) -> list[tuple[str, str]]:
     """Every coding as (system, code), the system in its one spelling."""
     found = []
-    for each in list_of(object_of(concept).get("coding")):
+    for each in _listed(concept, "coding"):
         coding = object_of(each)
-        if code := text_of(coding.get("code")):
-            system = text_of(coding.get("system")).rstrip("/")
-            found.append((_SYSTEMS.get(system, system), code))
+        if code := code_of(coding.get("code")):
+            system = text_of(coding.get("system"))
+            found.append((_system(system) if len(system) <= _SYSTEM_READ else system, code))
     return found
+
+
+def _texts(concept: object) -> list[str]:
+    return list(filter(None, map(text_of, _listed(concept, "text"))))
+
+
+def _listed(concept: object, name: str) -> list[Any]:
+    """What a concept lists under `name`; and so of each where there is a list of concepts."""
+    return [value for each in list_of(concept) for value in list_of(object_of(each).get(name))]
+
+
+@lru_cache(maxsize=1024)
+def _system(written: str) -> str:
+    """The one spelling of a system of ours; others stay as they are."""
+    system = written.rstrip("/")
+    return next((name for name, known in _SYSTEMS.items() if known.fullmatch(system)), system)

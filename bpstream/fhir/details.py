@@ -12,7 +12,8 @@ _TEXT_LENGTH = 256
 _MOST_LABELS = 32
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # FHIR R4, id
 _BIRTH_DATE = re.compile(r"[0-9]{4}(?:-[0-9]{2}(?:-[0-9]{2})?)?")
-TEST_DATA = "HTEST"  # v3-ActReason: test health data
+ACT_REASON, TEST_DATA = "http://terminology.hl7.org/CodeSystem/v3-ActReason", "HTEST"
+"""Test health data."""
 
 CHILD_BELOW = 13
 """Years.  Below, blood pressure is judged by percentiles of age, sex and height.
@@ -44,13 +45,16 @@ def details(observation: dict[str, Any], taken: Effective, *, fhir_base: str) ->
 
 def label_flags(observation: dict[str, Any]) -> Flag:
     """Test data by its tag or label, and an id which breaks FHIR's rules."""
-    flags = Flag(0)
-    if TEST_DATA in (*_labels(observation, "tag"), *_labels(observation, "security")):
-        flags |= Flag.TEST_DATA
+    flags = Flag.TEST_DATA if is_test(observation) else Flag(0)
     name = observation.get("id")
     if name is not None and not (isinstance(name, str) and _ID.fullmatch(name)):
         flags |= Flag.BAD_ID
     return flags
+
+
+def is_test(resource: dict[str, Any]) -> bool:
+    """Whether a tag or a security label says that the resource is test data."""
+    return TEST_DATA in (*_labels(resource, "tag"), *_labels(resource, "security"))
 
 
 def is_child(observation: dict[str, Any], taken_at: int) -> bool:
@@ -63,8 +67,8 @@ def is_child(observation: dict[str, Any], taken_at: int) -> bool:
     return (taken.year - CHILD_BELOW, taken.month, taken.day) < (year, month, day)
 
 
-def _labels(observation: dict[str, Any], name: str) -> list[str]:
-    labels = list_of(object_of(observation.get("meta")).get(name))
+def _labels(resource: dict[str, Any], name: str) -> list[str]:
+    labels = list_of(object_of(resource.get("meta")).get(name))
     codes = (
         text_of(object_of(each).get("code")) or text_of(object_of(each).get("display"))
         for each in labels

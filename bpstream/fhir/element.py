@@ -4,6 +4,7 @@ import reprlib
 from typing import Any
 
 _FOUND_LENGTH = 200
+_LARGEST_CODE = 10**18
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = 120
 _repr.maxlevel, _repr.maxdict, _repr.maxlist = 3, 4, 3
@@ -24,6 +25,12 @@ def list_of(value: object) -> list[Any]:
 def text_of(value: object) -> str:
     """`value` without blanks around it if it is text, else empty."""
     return value.strip() if isinstance(value, str) else ""
+
+
+def code_of(value: object) -> str:
+    """`value` as a code: bridges from systems of numbers write some without quotes."""
+    is_number = type(value) is int and 0 <= value < _LARGEST_CODE
+    return str(value) if is_number else text_of(value)
 
 
 def show(value: object) -> str:

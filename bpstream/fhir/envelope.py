@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from bpstream.errors import RejectedObservation
-from bpstream.fhir import bundle
+from bpstream.fhir import bundle, others
 from bpstream.fhir.bundle import Entry
 from bpstream.fhir.element import object_of, show, text_of
-from bpstream.fhir.reasons import Fault, Passed, rejected
+from bpstream.fhir.reasons import Fault, rejected
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _HEAD = 40
@@ -40,9 +40,10 @@ def entries(value: bytes | None) -> Iterator[Entry]:
         yield from bundle.entries(resource)
     elif kind == "Observation":
         yield Entry("", None, resource)
+    elif isinstance(resource, dict):
+        yield Entry("", None, {}, others.fate_alone(resource))
     else:
-        path = "resourceType" if isinstance(resource, dict) else "message"
-        raise rejected(Fault.NOT_AN_OBSERVATION, path=path, found=kind or resource)
+        raise rejected(Fault.NOT_AN_OBSERVATION, path="message", found=resource)
 
 
 def _entries_of_lines(lines: list[tuple[int, bytes, Any]]) -> Iterator[Entry]:
@@ -54,11 +55,8 @@ def _entries_of_lines(lines: list[tuple[int, bytes, Any]]) -> Iterator[Entry]:
             yield from bundle.entries(line, path=f"{path}: Bundle")
         elif kind == "Observation":
             yield Entry(path, text, line)
-        elif kind:
-            yield Entry(path, text, {}, Passed.OTHER_RESOURCE)
         else:
-            fault = rejected(Fault.NOT_AN_OBSERVATION, path="resourceType", found=line)
-            yield Entry(path, text, {}, fault)
+            yield Entry(path, text, {}, others.fate(line))
 
 
 def _lines(text: bytes) -> list[tuple[int, bytes, Any]]:
@@ -69,7 +67,8 @@ def _lines(text: bytes) -> list[tuple[int, bytes, Any]]:
     found: list[tuple[int, bytes, Any]] = []
     unreadable = 0
     for number, line in enumerate(BytesIO(text), 1):
-        if stripped := line.strip():
+        # Files that were put together have a mark in the midst.
+        if stripped := line.strip().removeprefix(_BYTE_ORDER_MARK):
             try:
                 resource = _decode(stripped)
             except RejectedObservation as error:

@@ -12,7 +12,7 @@ from uuid import NAMESPACE_URL, uuid5
 from bpstream.errors import RejectedObservation
 from bpstream.fhir.build import CATEGORY
 from bpstream.fhir.codes import DIASTOLIC, INVASIVE, LOINC, MEAN, PANEL, SYSTOLIC, Pressure
-from bpstream.fhir.details import TEST_DATA
+from bpstream.fhir.details import ACT_REASON, TEST_DATA
 from bpstream.fhir.quantity import UCUM, UCUM_MMHG
 from bpstream.fhir.subject import patient_key
 from bpstream.fhir.times import utc
@@ -28,7 +28,6 @@ FLAG_SYSTEM = "urn:bpstream:flag"
 _PROFILE = "http://hl7.org/fhir/StructureDefinition/bp"
 _INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 _ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
-_ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 
 _CODES = dict(zip(Pressure, (SYSTOLIC, DIASTOLIC, MEAN), strict=True))
 _INVASIVE_CODES = dict(zip(Pressure, INVASIVE.split(), strict=True))
@@ -139,7 +138,7 @@ def _meta(reading: Kept) -> Json:
         meta["versionId"] = str(reading.version)
     tags = [{"system": FLAG_SYSTEM, "code": name} for name in reading.flags.names()]
     if Flag.TEST_DATA in reading.flags:
-        tags.append({"system": _ACT_REASON, "code": TEST_DATA})
+        tags.append({"system": ACT_REASON, "code": TEST_DATA})
     return meta | ({"tag": tags} if tags else {})
 
 

@@ -26,13 +26,22 @@ def joined(parts: Iterable[str]) -> str:
     return "\n".join(part.replace("\\", "\\\\").replace("\n", "\\n") for part in parts)
 
 
+def source_of(observation: dict[str, Any]) -> str:
+    """Its meta.source, without the fragment: HAPI's servers name the request there.
+
+    That is another one for every version (https://smilecdr.com/docs/fhir_repository/
+    tracing_and_provenance.html).
+    """
+    return text_of(object_of(observation.get("meta")).get("source")).partition("#")[0]
+
+
 def logical(observation: dict[str, Any], *, patient: str, source: str) -> str:
     """What names the Observation through all its versions; empty where nothing does.
 
     The patient and the source (meta.source, else `source`) are part of it: equal ids from
     two hospitals are two readings.
     """
-    source = text_of(object_of(observation.get("meta")).get("source")) or source
+    source = source_of(observation) or source
     if name := text_of(observation.get("id")):
         return joined(("id", patient, source, name))
     keys = map(identifier_key, list_of(observation.get("identifier")))

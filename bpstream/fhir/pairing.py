@@ -48,12 +48,13 @@ def _key(item: Item) -> tuple[object, ...] | None:
     reading = item.fate
     if not isinstance(reading, Reading) or item.observation.get("component"):
         return None
-    if "Bundle" not in item.path:  # lines of NDJSON have nothing to do with one another
+    line, bundle, _ = item.path.partition("Bundle")
+    if not bundle:  # lines of NDJSON have nothing to do with one another
         return None
     alike = Flag.PARTIAL in reading.flags and reading.kind is Kind.READING
     if not alike or Flag.TIME_FROM_ARRIVAL in reading.flags:
         return None
-    return reading.patient_id, reading.taken_at, reading.details.device, reading.series
+    return line, reading.patient_id, reading.taken_at, reading.details.device, reading.series
 
 
 def _pressure(reading: Fate) -> str:

@@ -16,12 +16,13 @@ UCUM_MMHG = "mm[Hg]"
 # (NIST Special Publication 811, Appendix B).
 _MMHG_PER = {UCUM_MMHG: 1.0, "kPa": 7.50062, "cm[H2O]": 0.735559}
 
-# Spellings of mmHg as text, in small letters without blanks, dots and brackets.
+# Spellings of mmHg as text, in small letters without blanks, dots, dashes, slashes and brackets.
 _MMHG_SPELLINGS = frozenset(
     {"mmhg", "torr", "mmofhg", "millimeterofmercury", "millimetersofmercury"}
     | {"millimetreofmercury", "millimetresofmercury", "millimetermercurycolumn"}
+    | {"millimeterquecksilbersäule", "millimeterquecksilber", "millimètredemercure"}
 )
-_NOT_SPELLING = re.compile(r"[\s.\[\]()]+")
+_NOT_SPELLING = re.compile(r"[\s./\-\[\]()]+")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?")
 _UCUM_SYSTEMS = {UCUM, "https://unitsofmeasure.org", "urn:oid:2.16.840.1.113883.6.8"}
 _UNIT_READ = 64
@@ -57,9 +58,9 @@ def measured(quantity: dict[str, Any], pressure: Pressure, *, path: str) -> Meas
         return None
     value, value_flags = number(quantity["value"], path=f"{path}.value")
     factor, unit_flags = mmhg_per_unit(quantity, path=path)
-    comparator = text_of(quantity.get("comparator"))
-    if quantity.get("comparator") is not None and comparator not in _COMPARATORS:
-        found = quantity["comparator"]
+    found = quantity.get("comparator")
+    comparator = text_of(found)
+    if found not in (None, "") and comparator not in _COMPARATORS:
         raise rejected(Fault.UNSUPPORTED_VALUE, path=f"{path}.comparator", found=found)
     mmhg = within_range(value * factor, pressure, path=f"{path}.value")
     flags = value_flags | unit_flags | (Flag.COMPARATOR if comparator else Flag(0))
@@ -82,18 +83,21 @@ def number(value: object, *, path: str) -> tuple[float, Flag]:
 
 
 def mmhg_per_unit(quantity: dict[str, Any], *, path: str) -> tuple[float, Flag]:
-    """The factor to mmHg: the UCUM code decides, else the unit's text, which is flagged."""
+    """The factor to mmHg: the UCUM code decides, else the unit's text, which is flagged.
+
+    A spelling of mmHg in place of UCUM's code means the same: many write "mmHg" there.
+    """
     system, code, unit = (text_of(quantity.get(name)) for name in ("system", "code", "unit"))
-    if system.rstrip("/") in _UCUM_SYSTEMS and code:
-        if code not in _MMHG_PER:
-            raise rejected(Fault.UNSUPPORTED_UNIT, path=f"{path}.code", found=code)
+    is_ucum = system.rstrip("/") in _UCUM_SYSTEMS and code != ""
+    if is_ucum and code in _MMHG_PER:
         return _MMHG_PER[code], Flag(0)
-    written = unit or code
+    written = code if is_ucum else unit or code
     if not written:
         raise rejected(Fault.NO_UNIT, path=f"{path}.unit", found=quantity)
     spelling = _NOT_SPELLING.sub("", written.casefold()) if len(written) <= _UNIT_READ else ""
     if spelling not in _MMHG_SPELLINGS:
-        raise rejected(Fault.UNSUPPORTED_UNIT, path=f"{path}.unit", found=written)
+        at = "code" if is_ucum else "unit"
+        raise rejected(Fault.UNSUPPORTED_UNIT, path=f"{path}.{at}", found=written)
     return _MMHG_PER[UCUM_MMHG], Flag.UNIT_FROM_TEXT
 
 

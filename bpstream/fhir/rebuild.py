@@ -18,6 +18,7 @@ from bpstream.fhir.codes import (
     SYSTOLIC,
     SYSTOLIC_TEXT,
 )
+from bpstream.fhir.details import ACT_REASON, TEST_DATA
 from bpstream.fhir.quantity import UCUM, UCUM_MMHG
 from bpstream.fhir.subject import is_urn
 from bpstream.reading import Flag, Kind, Reading, Series
@@ -27,10 +28,7 @@ _METHODS = {
     Series.CUFF: {"system": SNOMED, "code": "22762002"},
     Series.ARTERIAL: {"system": SNOMED, "code": "77938009"},
 }
-_TEST_DATA = {
-    "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason",
-    "code": "HTEST",
-}
+_TEST_DATA = {"system": ACT_REASON, "code": TEST_DATA}
 _VITAL_SIGNS = {
     "system": "http://terminology.hl7.org/CodeSystem/observation-category",
     "code": "vital-signs",
@@ -159,6 +157,6 @@ def _meta(reading: Reading) -> dict[str, Any]:
         meta["versionId"] = str(reading.version)
     if labels:
         meta["security"] = [{"code": label} for label in labels]
-    if Flag.TEST_DATA in reading.flags and _TEST_DATA["code"] not in labels:
+    if Flag.TEST_DATA in reading.flags and TEST_DATA not in labels:
         meta["tag"] = [_TEST_DATA]
     return meta

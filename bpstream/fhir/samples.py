@@ -17,6 +17,7 @@ MOST_SAMPLES = 10_000
 """Most samples of one Observation: a week by the minute.  More of them is a waveform."""
 _MOST_BYTES = 64_000_000  # of all samples, each in an Observation of its own
 _LONGEST_PERIOD = 86_400_000  # ms: a day
+_MILLISECONDS_PER = {"ms": 1.0, "s": 1000.0, "min": 60_000.0, "h": 3_600_000.0}  # UCUM
 _NOT_A_NUMBER = frozenset("EUL")  # error, below and above the limits of detection
 
 
@@ -48,18 +49,30 @@ def samples(element: dict[str, Any], *, path: str) -> Samples:
     origin = object_of(element.get("origin"))
     base, base_flags = number(origin.get("value"), path=f"{path}.origin.value")
     unit, unit_flags = mmhg_per_unit(origin, path=f"{path}.origin")
-    period, period_flags = number(element.get("period"), path=f"{path}.period")
+    period, period_flags = _period(element, path=path)
     factor, factor_flags = number(element.get("factor", 1), path=f"{path}.factor")
     if element.get("dimensions", 1) != 1:
         found = element["dimensions"]
         raise rejected(Fault.UNSUPPORTED_VALUE, path=f"{path}.dimensions", found=found)
-    if not 0 < period <= _LONGEST_PERIOD:
-        raise rejected(Fault.INVALID_NUMBER, path=f"{path}.period", found=period)
     data = text_of(element.get("data")).split(None, MOST_SAMPLES)
     if len(data) > MOST_SAMPLES:
         raise rejected(Fault.TOO_LARGE, path=f"{path}.data", found=element["data"])
     flags = base_flags | unit_flags | period_flags | factor_flags
     return Samples(data, period, base, factor, unit, flags, path)
+
+
+def _period(element: dict[str, Any], *, path: str) -> tuple[float, Flag]:
+    """Milliseconds between two samples: R4's period, else R5's interval in its unit."""
+    name, unit = "period", 1.0
+    if "period" not in element and "interval" in element:
+        name, code = "interval", text_of(element.get("intervalUnit"))
+        if code not in _MILLISECONDS_PER:
+            raise rejected(Fault.UNSUPPORTED_UNIT, path=f"{path}.intervalUnit", found=code)
+        unit = _MILLISECONDS_PER[code]
+    read, flags = number(element.get(name), path=f"{path}.{name}")
+    if not 0 < read * unit <= _LONGEST_PERIOD:
+        raise rejected(Fault.INVALID_NUMBER, path=f"{path}.{name}", found=read)
+    return read * unit, flags
 
 
 def of_one_series(taken: dict[Pressure, Samples]) -> int:

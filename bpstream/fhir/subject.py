@@ -1,5 +1,6 @@
 """Subjects: whose reading it is, as one canonical patient key; and other references alike."""
 
+import re
 from typing import Any
 from urllib.parse import unquote
 
@@ -7,8 +8,10 @@ from bpstream.fhir.element import list_of, object_of, text_of
 from bpstream.fhir.reasons import Fault, rejected
 
 _PATIENT = "Patient"
+_PEOPLE = frozenset({_PATIENT, "RelatedPerson", "Group"})
 _URNS = ("urn:uuid:", "urn:oid:")
 _URLS = ("http://", "https://")
+_COMMA = re.compile(r"(?<!\\),")
 _KEY_LENGTH = 4096
 """Most characters of a patient key; a FHIR id has 64."""
 
@@ -52,11 +55,22 @@ def patient_key(observation: dict[str, Any], *, fhir_base: str) -> str:
         path = "Observation.subject.reference"
     else:
         key, path = identifier_key(subject.get("identifier")), "Observation.subject"
+    _refuse_others(observation, reference, fhir_base=fhir_base)
     if not key and not reference:
         raise rejected(Fault.NO_SUBJECT, path=path, found=subject or None)
     if not key or len(key) > _KEY_LENGTH:
         raise rejected(Fault.INVALID_SUBJECT, path=path, found=subject)
     return key
+
+
+def _refuse_others(observation: dict[str, Any], subject: str, *, fhir_base: str) -> None:
+    """Raise where the focus is another person: a donor, a spouse, a mother beside her child."""
+    whose = local(subject, fhir_base=fhir_base)
+    for each in list_of(observation.get("focus")):
+        reference = without_history(text_of(object_of(each).get("reference")))
+        kind = reference.rpartition("/")[0].rpartition("/")[2]
+        if kind in _PEOPLE and local(reference, fhir_base=fhir_base) != whose:
+            raise rejected(Fault.INVALID_SUBJECT, path="Observation.focus", found=reference)
 
 
 def _referenced(reference: str, observation: dict[str, Any]) -> str:
@@ -69,18 +83,23 @@ def _referenced(reference: str, observation: dict[str, Any]) -> str:
     if query:
         return _conditional(conditions) if head.rpartition("/")[2] == _PATIENT else ""
     parts = reference.rstrip("/").split("/")
+    if "#" in parts[-1]:
+        return ""
     if reference.startswith(_URLS):
         return reference.rstrip("/") if len(parts) > 4 and parts[-2] == _PATIENT else ""
-    return reference.partition("/")[2].strip("/") if parts[0] == _PATIENT else ""
+    name = reference.partition("/")[2].strip("/")
+    return name if parts[0] == _PATIENT and "/" not in name else ""
 
 
 def _conditional(conditions: str) -> str:
-    """`Patient?identifier=system|value` names an identifier."""
+    """`Patient?identifier=system|value` names an identifier; with commas it names several."""
     for condition in conditions.split("&"):
         name, _, value = condition.partition("=")
         if name == "identifier" and value:
             token = unquote(value)
-            return "" if token.endswith("|") else token if "|" in token else f"|{token}"
+            if token.endswith("|") or _COMMA.search(token):
+                return ""
+            return token if "|" in token else f"|{token}"
     return ""
 
 
@@ -88,7 +107,7 @@ def _contained(fragment: str, observation: dict[str, Any]) -> str:
     """A contained Patient goes by its identifier: its id means nothing outside."""
     for each in list_of(observation.get("contained")):
         resource = object_of(each)
-        if resource.get("id") == fragment and resource.get("resourceType") == _PATIENT:
+        if _contained_id(resource) == fragment and resource.get("resourceType") == _PATIENT:
             keys = map(identifier_key, list_of(resource.get("identifier")))
             return next(filter(None, keys), "")
     return ""
@@ -116,10 +135,22 @@ def birth_date(observation: dict[str, Any]) -> str:
 
     A Bundle's Patient is put there when its references are resolved (`bundle.resolved`).
     """
-    reference = without_history(text_of(object_of(observation.get("subject")).get("reference")))
+    subject = object_of(observation.get("subject"))
+    reference = without_history(text_of(subject.get("reference")))
     names = {reference.removeprefix("#"), reference.rpartition("/")[2]}
     for each in list_of(observation.get("contained")):
         patient = object_of(each)
-        if patient.get("resourceType") == _PATIENT and text_of(patient.get("id")) in names:
+        keys = map(identifier_key, list_of(patient.get("identifier")))
+        is_named = (
+            _contained_id(patient) in names
+            if reference
+            else identifier_key(subject.get("identifier")) in filter(None, keys)
+        )
+        if is_named and patient.get("resourceType") == _PATIENT:
             return text_of(patient.get("birthDate"))
     return ""
+
+
+def _contained_id(resource: dict[str, Any]) -> str:
+    """The id of a contained resource: in DSTU2 some have the # of the reference."""
+    return text_of(resource.get("id")).removeprefix("#")

@@ -10,12 +10,12 @@ from bpstream.reading import Flag
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# A blank or small t for the T, a zone without its colon, and no zone are tolerated.
+# A blank or small t for the T, a zone without its colon or minutes, and no zone are tolerated.
 _TIME = re.compile(
     r"(?P<year>[0-9]{4})(?:-(?P<month>[0-9]{2})(?:-(?P<day>[0-9]{2})"
     r"(?:[Tt ](?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})"
     r"(?::(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]{1,30}))?)?"
-    r" ?(?P<zone>[Zz]|[+-][0-9]{2}:?[0-9]{2})?)?)?)?"
+    r" ?(?P<zone>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?)?)?)?"
 )
 BEFORE_1900 = (datetime(1900, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 """What is earlier is no reading: it comes from a clock that was never set."""
@@ -128,7 +128,7 @@ def _of_period(period: dict[str, Any], *, zone: tzinfo, path: str) -> Effective:
 def _zone(text: str) -> tzinfo:
     if text in "Zz":
         return UTC
-    hours, minutes = int(text[1:3]), int(text[-2:])
+    hours, minutes = int(text[1:3]), int(text[3:].removeprefix(":") or 0)
     offset = hours * 60 + minutes
     if minutes > 59 or offset > _FARTHEST_ZONE:
         raise ValueError(text)

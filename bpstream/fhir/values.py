@@ -4,11 +4,12 @@ from typing import Any, NamedTuple
 
 from bpstream.fhir import quantity, status
 from bpstream.fhir.codes import Meaning, Pressure
-from bpstream.fhir.element import object_of
+from bpstream.fhir.element import list_of, object_of
 from bpstream.fhir.quantity import Measured
 from bpstream.fhir.reasons import Fault, Passed, rejected
 from bpstream.fhir.samples import Samples, samples
 
+_ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _NAME_LENGTH = 64  # of a property that nobody knows, in a path
 
 
@@ -71,7 +72,23 @@ def nothing(observation: dict[str, Any], parts: list[Part]) -> Passed:
         found = observation[name]
         raise rejected(Fault.UNSUPPORTED_VALUE, path=f"Observation.{name}", found=found)
     told = [observation, *(part.element for part in parts)]
-    if observation.get("hasMember") or any(each.get("dataAbsentReason") for each in told):
+    if _has_members(observation) or any(map(_says_why, told)):
         return Passed.ABSENT
     found = observation.get("component")
     raise rejected(Fault.NO_VALUE, path="Observation.component", found=found)
+
+
+def _has_members(observation: dict[str, Any]) -> bool:
+    """Whether the values are elsewhere: in STU3 and DSTU2, as `related` tells."""
+    related = [object_of(each).get("type") for each in list_of(observation.get("related"))]
+    return bool(observation.get("hasMember")) or "has-member" in related
+
+
+def _says_why(element: dict[str, Any]) -> bool:
+    """Whether an element tells why it has no value, in words of its own or by the extension."""
+    value = object_of(element.get("valueQuantity"))
+    places = [element, value, object_of(value.get("_value"))]
+    extensions = [each for place in places for each in list_of(place.get("extension"))]
+    return bool(element.get("dataAbsentReason")) or any(
+        object_of(each).get("url") == _ABSENT for each in extensions
+    )

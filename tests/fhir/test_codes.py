@@ -37,6 +37,9 @@ from tests.fhir.messages import (
         concept("bp", system="http://local.example"),
         {"coding": [*concept("bp", system="x")["coding"], *concept("85354-9")["coding"]]},
         {"coding": concept("85354-9")["coding"][0]},
+        [concept("85354-9")],
+        concept("163035008", system=SNOMED),
+        concept("85354-9") | {"text": "Blood pressure in atrial fibrillation, ventilated"},
         None,
     ],
     ids=repr,
@@ -82,6 +85,10 @@ def test_what_names_no_blood_pressure_is_ignored(code: object) -> None:
         (MDC, "150037 150038 150039", Series.ARTERIAL),
         ("urn:oid:2.16.840.1.113883.6.1", "8480-6 8462-4 8478-0", Series.UNKNOWN),
         ("http://loinc.org/", "8480-6 8462-4 8478-0", Series.UNKNOWN),
+        ("HTTPS://www.LOINC.org", "8480-6 8462-4 8478-0", Series.UNKNOWN),
+        (f"{SNOMED}/900000000000207008", "271649006 271650006 6797001", Series.UNKNOWN),
+        (f"{SNOMED}/11000274103/version/20240515", "271649006 271650006 6797001", Series.UNKNOWN),
+        ("urn:oid:2.16.840.1.113883.6.24", "150021 150022 150023", Series.CUFF),
     ],
 )
 def test_a_component_is_told_by_its_code_in_any_system(
@@ -92,6 +99,36 @@ def test_a_component_is_told_by_its_code_in_any_system(
     found = the_reading(an_observation(component=components))
     assert (found.systolic, found.diastolic, found.mean, found.series) == (120, 80, 93, series)
     assert ("invasive" in found.flags) == (series is Series.ARTERIAL)
+
+
+@pytest.mark.parametrize(
+    ("system", "systolic", "diastolic"),
+    [
+        (LOINC, "8459-0", "8453-3"),
+        (LOINC, "8460-8", "8454-1"),
+        (LOINC, "8461-6", "8455-8"),
+        (SNOMED, "407554009", "407555005"),
+        (SNOMED, "407556006", "407557002"),
+        (SNOMED, "72313002", "1091811000000102"),
+        (SNOMED, "1162737008", "1162735000"),
+        (MDC, 150017, 150018),
+    ],
+)
+def test_a_pressure_is_one_in_any_posture_and_its_code_may_be_a_number(
+    system: str, systolic: Any, diastolic: Any
+) -> None:
+    pair = [(systolic, 120), (diastolic, 80)]
+    components = [component(code, value, system=system) for code, value in pair]
+    found = the_reading(an_observation(component=components))
+    assert (found.systolic, found.diastolic) == (120, 80)
+    single = an_observation(**component(systolic, 120, system=system) | {"component": None})
+    assert the_reading(single).flags == ["partial"]
+
+
+def test_systems_that_only_look_alike_are_others() -> None:
+    for system in ("http://loinc.org.example", "http://loinc.org/vs", f"{SNOMED}/x", "loinc"):
+        components = [component("8480-6", 120, system=system)]
+        assert in_short(an_observation(component=components)) == "no_value"
 
 
 @pytest.mark.parametrize(
@@ -148,6 +185,18 @@ PULMONARY = concept("76284-9")
         {"code": {"coding": [{"system": "x", "code": "y", "display": "Left atrial pressure"}]}},
         {"bodySite": concept("81040000", system=SNOMED)},
         {"bodySite": {"text": "Right ventricle"}},
+        {"bodySite": [concept("81040000", system=SNOMED)]},
+        {"code": [PULMONARY]},
+        {"code": concept(150044, system=MDC)},  # type: ignore[arg-type]
+        {"code": concept("250767002", system=f"{SNOMED}/11000274103")},
+        {"code": {"text": "Rechtsatrialer Druck"}},
+        {"code": {"text": "PAP"}},
+        {"code": {"text": "mPAP, invasive"}},
+        {"code": {"coding": [{"system": "x", "code": "y", "display": "MDC_PRESS_BLD_ART_PULM"}]}},
+        {"code": {"coding": [{"system": "x", "code": "y", "display": "PCWP"}]}},
+        {"code": {"text": "CVP (mean)"}},
+        {"code": {"text": "ZVD"}},
+        {"code": {"text": "RVSP by echo"}},
         {"component": [component("8480-6", 18), component("8440-0", 8)]},
         {"component": [component("8480-6", 18), {"code": {"text": "Pulmonary diastolic"}}]},
         {"status": "entered-in-error", "code": PULMONARY},
@@ -159,7 +208,9 @@ def test_the_pressure_of_another_vessel_is_never_hypotension(changes: dict[str, 
     assert in_short(an_observation(18, 8, **changes)) == "other_vessel"
 
 
-@pytest.mark.parametrize("site", ["Right arm", "Left radial artery", "patriarch", "Aorta"])
+@pytest.mark.parametrize(
+    "site", ["Right arm", "Left radial artery", "patriarch", "Aorta", "papa's arm", "on CPAP"]
+)
 def test_a_systemic_body_site_is_kept(site: str) -> None:
     assert the_reading(an_observation(bodySite={"text": site})).details.body_site == site
 
@@ -174,6 +225,7 @@ def test_a_systemic_body_site_is_kept(site: str) -> None:
         ("97844-5", "8490-5", "8472-3"),
         ("96607-7", "8480-6", "8462-4"),
         ("85354-9", "96608-5", "96609-3"),
+        ("85354-9", "8490-5", "8472-3"),
     ],
 )
 def test_an_average_is_an_aggregate_with_its_period(
@@ -217,9 +269,17 @@ def test_one_pressure_alone_is_a_partial_reading(
     assert found.flags == ["partial"]
 
 
-def test_a_panel_whose_values_are_elsewhere_is_ignored() -> None:
-    shell = an_observation(component=None, hasMember=[{"reference": "Observation/1"}])
-    assert in_short(shell) == "absent"
+@pytest.mark.parametrize(
+    ("members", "fate"),
+    [
+        ({"hasMember": [{"reference": "Observation/1"}]}, "absent"),
+        ({"hasMember": {"reference": "Observation/1"}}, "absent"),
+        ({"related": [{"type": "has-member", "target": {"reference": "Observation/1"}}]}, "absent"),
+        ({"related": [{"type": "derived-from"}]}, "no_value"),
+    ],
+)
+def test_a_panel_whose_values_are_elsewhere_is_ignored(members: dict[str, Any], fate: str) -> None:
+    assert in_short(an_observation(component=None, **members)) == fate
 
 
 @pytest.mark.parametrize("component", [None, []])

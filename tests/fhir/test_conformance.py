@@ -93,7 +93,7 @@ def test_the_codes_of_other_vessels_are_those_that_are_told():
     "word",
     [
         *("Pulmonary", "atrial", "ventricular", "vena cava", "central venous", "portal venous"),
-        *("wedge", "intracranial"),
+        *("wedge", "intracranial", "PAP", "PCWP", "RVSP", "CVP", "ICP"),
     ],
 )
 def test_the_words_of_other_vessels_exclude(word):

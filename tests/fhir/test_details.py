@@ -71,6 +71,30 @@ def test_labels_are_kept_and_test_data_is_flagged(
     assert (found.details.security_labels, found.flags) == (labels, flags)
 
 
+HTEST = {"code": "HTEST"}
+
+
+@pytest.mark.parametrize(
+    ("bundle", "patient", "flags"),
+    [
+        ({"tag": [HTEST]}, {}, ["test_data"]),
+        ({"security": HTEST}, {}, ["test_data"]),
+        ({}, {"tag": [HTEST]}, ["test_data"]),
+        ({"tag": [{"code": "other"}]}, {"security": [{"code": "R"}]}, []),
+    ],
+)
+def test_what_is_of_a_test_patient_or_in_a_test_bundle_is_test_data(
+    bundle: dict[str, Any], patient: dict[str, Any], flags: list[str]
+) -> None:
+    resources = an_observation(), {"resourceType": "Patient", "id": "p1", "meta": patient}
+    for value in (
+        a_bundle(*resources, meta=bundle),
+        a_bundle(a_bundle(an_observation()), resources[1], meta=bundle),
+    ):
+        (found,) = (fate for _, fate in fates(parse(value)) if isinstance(fate, Row))
+        assert (found.flags, found.details.security_labels) == (flags, ())
+
+
 # Row 25: children; the reading was taken on 2026-01-29
 
 
@@ -102,11 +126,17 @@ def test_a_patient_below_13_is_flagged_where_the_birthdate_is_known(
         bundle = a_bundle(an_observation(subject={"reference": subject}), patient)
         (found,) = (fate for _, fate in fates(parse(bundle)) if isinstance(fate, Row))
         assert found.flags == flags
+    identified = an_observation(subject={"identifier": {"value": "v"}})
+    bundle = a_bundle(identified, contained)
+    (found,) = (fate for _, fate in fates(parse(bundle)) if isinstance(fate, Row))
+    assert (found.patient_id, found.flags) == ("|v", flags)
 
 
 def test_another_patient_of_the_bundle_makes_nobody_a_child() -> None:
     child = {"resourceType": "Patient", "id": "p2", "birthDate": "2020"}
-    (found,) = (
-        fate for _, fate in fates(parse(a_bundle(an_observation(), child))) if isinstance(fate, Row)
-    )
-    assert (found.flags, found.kind) == ([], Kind.READING)
+    identified = an_observation(subject={"identifier": {"value": "v"}})
+    for observation in (an_observation(), identified, identified | {"contained": [child]}):
+        (found,) = (
+            fate for _, fate in fates(parse(a_bundle(observation, child))) if isinstance(fate, Row)
+        )
+        assert (found.flags, found.kind) == ([], Kind.READING)

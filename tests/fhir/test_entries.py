@@ -28,6 +28,7 @@ from tests.fhir.messages import (
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 URN = "urn:uuid:7c1b1e5a-0000-4000-8000-000000000001"
+HTEST = [{"code": "HTEST"}]
 LATER = "2026-01-29T21:32:00"
 PERIOD = {"effectiveDateTime": None, "effectivePeriod": {"start": "2026-01-29T20:00:00+02:00"}}
 SAMPLED = {"origin": {"value": 0, "system": UCUM, "code": "mm[Hg]"}, "period": 1000.5}
@@ -91,6 +92,19 @@ ENTRIES += [
     {"request": {"method": "DELETE", "url": "Observation/o1"}},
     {"request": {"method": "DELETE", "url": "Observation?identifier=s|v"}},
     {"resource": an_observation(id="gone"), "request": {"method": "DELETE", "url": "x"}},
+    {"resource": an_observation(), "modifierExtension": [{"url": "x"}]},
+    {"resource": a_bundle(an_observation(), implicitRules="x")},
+    {"resource": a_bundle(an_observation(subject={"reference": URN}), meta={"tag": HTEST})},
+    {"resource": an_observation(subject={"identifier": {"system": "s", "value": "v"}})},
+    {"resource": an_observation(resourceType="Patient")},
+    {
+        "resource": {
+            "resourceType": "Patient",
+            "identifier": [{"system": "s", "value": "v"}],
+            "meta": {"security": HTEST},
+            "birthDate": "2021-02-03",
+        }
+    },
 ]
 
 
@@ -135,7 +149,7 @@ def test_an_entry_alone_has_the_fate_it_had_in_its_envelope(value: object) -> No
 
 @pytest.mark.parametrize("position", range(len(ENTRIES)))
 def test_each_kind_of_entry_alone_has_the_fate_it_had_in_its_bundle(position: int) -> None:
-    _check_each_alone(a_bundle(entry=[ENTRIES[position], *ENTRIES[-4:-2]]))
+    _check_each_alone(a_bundle(entry=[ENTRIES[position], *ENTRIES[-10:-8]]))
 
 
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("[dr]*")), ids=lambda path: path.name)

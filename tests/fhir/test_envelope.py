@@ -107,6 +107,94 @@ def test_one_bad_entry_never_sinks_the_rest() -> None:
     ]
 
 
+def test_an_entry_that_a_modifier_may_turn_round_is_not_read() -> None:
+    entries = [
+        {"resource": an_observation(), "modifierExtension": [{"url": "x"}]},
+        {"resource": an_observation()},
+        {"resource": a_bundle(an_observation(), an_observation(), implicitRules="http://x")},
+    ]
+    assert words(parse(a_bundle(entry=entries))) == [
+        "unknown_modifier",
+        "reading",
+        "unknown_modifier",
+    ]
+    whole = a_bundle(*(entry["resource"] for entry in entries), implicitRules="http://x")
+    assert the_fault(whole) == ("unknown_modifier", "Bundle.implicitRules")
+
+
+@pytest.mark.parametrize(
+    ("resource", "fate"),
+    [
+        (PATIENT, "other_resource"),
+        ({"resourceType": "OperationOutcome", "issue": []}, "other_resource"),
+        ({"resourceType": "DiagnosticReport", "status": "final"}, "other_resource"),
+        (an_observation(resourceType="Patient"), "not_an_observation"),
+        (an_observation(resourceType="observation"), "not_an_observation"),
+        (an_observation(resourceType="Observations"), "not_an_observation"),
+        ({"resourceType": "Nonsense"}, "not_an_observation"),
+        ({"resourceType": 7}, "not_an_observation"),
+        ({"resourceType": " "}, "not_an_observation"),
+        ({}, "not_an_observation"),
+        (an_observation(resourceType=None), "not_an_observation"),
+    ],
+    ids=repr,
+)
+def test_another_resource_among_others_is_ignored_unless_it_pretends(
+    resource: dict[str, Any], fate: str
+) -> None:
+    assert words(parse(a_bundle(resource, an_observation()))) == [fate, "reading"]
+    line = json.dumps(resource).encode()
+    assert words(parse(PLAIN + b"\n" + line)) == ["reading", fate]
+
+
+STATUS = {"resourceType": "SubscriptionStatus", "type": "event-notification"}
+
+
+@pytest.mark.parametrize(
+    ("resource", "fate"),
+    [
+        (STATUS | {"type": "heartbeat"}, "other_resource"),
+        ({"resourceType": "OperationOutcome", "issue": []}, "other_resource"),
+        ({"resourceType": "Parameters"}, "other_resource"),
+        (an_observation(resourceType="Parameters"), "not_an_observation"),
+        (an_observation(resourceType="observation"), "not_an_observation"),
+        (PATIENT, "not_an_observation"),
+        ({"resourceType": "Nonsense"}, "not_an_observation"),
+    ],
+    ids=repr,
+)
+def test_alone_on_the_topic_only_what_tells_of_the_transport_is_ignored(
+    resource: dict[str, Any], fate: str
+) -> None:
+    assert in_short(resource) == fate
+
+
+URL = "https://x.example/fhir/Observation/o1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"),
+    [
+        ("subscription-notification", {"resource": STATUS}),
+        ("history", {"resource": {"resourceType": "Parameters"}, "request": {"method": "GET"}}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("entry", "fate"),
+    [
+        ({"resource": an_observation(), "request": {"method": "PUT", "url": "x"}}, "reading"),
+        ({"fullUrl": URL, "request": {"method": "PUT", "url": "x"}}, "other_resource"),
+        ({"fullUrl": URL, "request": {"method": "DELETE", "url": "Observation/o1"}}, "no_subject"),
+        ({"resource": an_observation(), "request": {"method": "DELETE"}}, "retraction"),
+    ],
+)
+def test_a_notification_tells_what_it_carries(
+    kind: str, first: dict[str, Any], entry: dict[str, Any], fate: str
+) -> None:
+    found = words(parse(a_bundle(entry=[first, entry], type=kind)))
+    assert sorted(found) == sorted(["other_resource", fate])
+
+
 @pytest.mark.parametrize("entry", [None, [], {}, "x"])
 def test_a_bundle_with_no_observation_is_ignored(entry: object) -> None:
     bundle = a_bundle(entry=entry)
@@ -122,7 +210,9 @@ def delete(url: str, **response: Any) -> dict[str, Any]:
     "entry",
     [
         delete("Observation/o1"),
+        delete("/Observation/o1"),
         delete("Observation/o1/_history/3"),
+        {"request": {"method": "delete", "url": "Observation/o1"}},
         delete("https://x.example/fhir/Observation/o1"),
         {"fullUrl": "https://x.example/fhir/Observation/o1", "request": {"method": "DELETE"}},
         {"resource": an_observation(), "request": {"method": "DELETE", "url": "Observation/o1"}},
@@ -155,9 +245,11 @@ def test_a_delete_knows_the_patient_by_the_entry_of_that_id() -> None:
     ],
 )
 def test_a_delete_has_the_version_of_its_response(response: dict[str, Any], version: int) -> None:
-    entry = delete("Observation/o1", **response)
-    parsed = parse(a_bundle(entry=[entry, {"resource": PATIENT}]))
-    assert [each.version for each in parsed.retractions] == [version]
+    for url, told in (("Observation/o1", 0), (f"{URL}/_history/3", 3)):
+        entry = delete(url, **response)
+        parsed = parse(a_bundle(entry=[entry, {"resource": PATIENT}]))
+        has_number = told and "etag" not in response
+        assert [each.version for each in parsed.retractions] == [told if has_number else version]
 
 
 @pytest.mark.parametrize(
@@ -220,7 +312,6 @@ def test_a_delete_among_several_patients_withdraws_nothing() -> None:
         (b"{}", ("not_an_observation", "resourceType")),
         (b'{"resourceType": 7}', ("not_an_observation", "resourceType")),
         (json.dumps(PATIENT).encode(), ("not_an_observation", "resourceType")),
-        (b'{"resourceType": "OperationOutcome"}', ("not_an_observation", "resourceType")),
     ],
     ids=repr,
 )
@@ -234,6 +325,16 @@ def test_what_was_found_is_told_in_short() -> None:
     (rejected,) = parse(an_observation(status="é" * 1000)).rejected
     assert rejected.found.startswith(r"'\xe9\xe9")
     assert len(rejected.found) == 200
+
+
+def test_each_line_may_begin_with_a_mark() -> None:
+    mark = b"\xef\xbb\xbf"
+    assert words(parse(mark + PLAIN + b"\r\n" + mark + PLAIN)) == ["reading", "reading"]
+
+
+def test_one_line_that_is_not_utf8_does_not_sink_the_rest() -> None:
+    lines = [PLAIN, PLAIN.replace(b"p1", b"\xe4"), PLAIN]
+    assert words(parse(b"\n".join(lines))) == ["reading", "invalid_json", "reading"]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n \n", b"\r\n\r\n"])

@@ -50,6 +50,19 @@ def test_the_source_of_the_observation_outweighs_the_configured_one() -> None:
     assert named.document_id != FIRST.document_id
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [("#Abc1", "#Xyz2"), ("urn:ward#Abc1", "urn:ward#Xyz2"), ("#Abc1", None)]
+)
+def test_the_request_that_hapi_names_in_the_source_is_no_part_of_it(
+    first: str, second: str | None
+) -> None:
+    one, other = (
+        the_reading(an_observation(meta={"source": source}), source="ours")
+        for source in (first, second)
+    )
+    assert one.document_id == other.document_id
+
+
 def test_parts_of_an_identity_cannot_run_into_one_another() -> None:
     one = the_reading(an_observation(subject={"identifier": {"value": "a\nb"}}), source="c")
     other = the_reading(an_observation(subject={"identifier": {"value": "a"}}), source="b\nc")

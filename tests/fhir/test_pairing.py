@@ -78,8 +78,11 @@ def test_singles_of_no_time_of_their_own_are_not_paired() -> None:
     assert len(readings(*timeless)) == 2
 
 
-def test_lines_are_not_paired() -> None:
-    lines = b"\n".join(json.dumps(each).encode() for each in (SYSTOLIC, DIASTOLIC))
+@pytest.mark.parametrize(
+    "each_line", [(SYSTOLIC, DIASTOLIC), (a_bundle(SYSTOLIC), a_bundle(DIASTOLIC))]
+)
+def test_lines_are_not_paired(each_line: tuple[object, ...]) -> None:
+    lines = b"\n".join(json.dumps(each).encode() for each in each_line)
     assert [each.systolic for _, each in fates(parse(lines)) if isinstance(each, Row)] == [
         120,
         None,

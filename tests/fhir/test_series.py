@@ -57,6 +57,15 @@ def test_a_sample_is_its_number_times_the_factor_and_the_origin() -> None:
     assert {tuple(each.flags) for each in found} == {("partial",)}
 
 
+@pytest.mark.parametrize(("interval", "unit"), [(60_000, "ms"), (60, "s"), (1, "min")])
+def test_the_interval_of_r5_is_the_period(interval: float, unit: str) -> None:
+    new = {"period": None, "interval": interval, "intervalUnit": unit}
+    both = [("118 121", "8480-6"), ("76 78", "8462-4")]
+    taken = {"effectiveDateTime": "2026-01-29T20:00:00Z"}
+    found = sampled(*(a_series(data, code=code, **new) for data, code in both), **taken)
+    assert found == sampled(*(a_series(data, code=code) for data, code in both), **taken)
+
+
 def test_the_samples_of_a_resent_series_are_the_same_documents() -> None:
     series = a_series("118 121 119"), a_series("76 78 77", code="8462-4")
     once, again = sampled(*series), sampled(*reversed(series))
@@ -88,6 +97,14 @@ SERIES = "Observation.component[0].valueSampledData"
         ([a_series("120", period=0)], ("invalid_number", ".period")),
         ([a_series("120", period=None)], ("invalid_number", ".period")),
         ([a_series("120", period=86_400_001)], ("invalid_number", ".period")),
+        (
+            [a_series("120", period=None, interval=25, intervalUnit="h")],
+            ("invalid_number", ".interval"),
+        ),
+        (
+            [a_series("120", period=None, interval=1, intervalUnit="wk")],
+            ("unsupported_unit", ".intervalUnit"),
+        ),
         ([a_series("120", factor="x")], ("invalid_number", ".factor")),
         ([a_series("120", origin=None)], ("invalid_number", ".origin.value")),
         ([a_series("120", origin={"value": 0})], ("no_unit", ".origin.unit")),

@@ -24,6 +24,7 @@ CONTAINED = [
         "id": "pat1",
         "identifier": [{"system": "s"}, {"system": "s", "value": "v"}],
     },
+    {"resourceType": "Patient", "id": "#old", "identifier": {"value": "v2"}},
 ]
 
 
@@ -45,6 +46,8 @@ def of(subject: object) -> dict[str, Any]:
         ({"reference": URN}, URN),
         ({"reference": "urn:oid:1.2.3"}, "urn:oid:1.2.3"),
         ({"reference": "#pat1"}, "s|v"),
+        ({"reference": "#old"}, "|v2"),
+        ({"reference": f"{BASE}/Patient?identifier=s%7Cv"}, "s|v"),
         ({"identifier": {"system": "s", "value": "v"}}, "s|v"),
         ({"identifier": {"value": "v"}}, "|v"),
         ({"identifier": {"system": "s", "value": "v"}, "display": "Somebody"}, "s|v"),
@@ -83,6 +86,12 @@ def test_a_patient_has_one_key_however_it_is_named(subject: object, key: str) ->
         ({"type": "Group", "identifier": {"value": "v"}}, "invalid_subject"),
         ({"reference": "Patient/1", "type": "Device"}, "invalid_subject"),
         ({"reference": "Patient/"}, "invalid_subject"),
+        ({"reference": "Patient/123/Observation/4"}, "invalid_subject"),
+        ({"reference": "Patient/123#part"}, "invalid_subject"),
+        ({"reference": f"{BASE}/Patient/123#part"}, "invalid_subject"),
+        ({"reference": "patient/123"}, "invalid_subject"),
+        ({"reference": "RelatedPerson/1"}, "invalid_subject"),
+        ({"reference": "Patient?identifier=s|v,s|w"}, "invalid_subject"),
         ({"reference": "Patient"}, "invalid_subject"),
         ({"reference": "123"}, "invalid_subject"),
         ({"reference": "#nobody"}, "invalid_subject"),
@@ -98,6 +107,41 @@ def test_a_patient_has_one_key_however_it_is_named(subject: object, key: str) ->
 )
 def test_what_names_no_patient_is_rejected_and_never_shared(subject: object, reason: str) -> None:
     assert the_fault(of(subject))[0] == reason
+
+
+@pytest.mark.parametrize(
+    ("focus", "is_about_another"),
+    [
+        ("Patient/p2", True),
+        (f"{BASE}/Patient/p2", True),
+        ("RelatedPerson/mother", True),
+        ("Group/twins", True),
+        ("Patient/p1", False),
+        ("Patient/p1/_history/3", False),
+        (f"{BASE}/Patient/p1", False),
+        ("Device/pump", False),
+        ("Encounter/e1", False),
+        (None, False),
+    ],
+)
+def test_a_pressure_of_somebody_else_than_the_subject_is_rejected(
+    focus: str | None, is_about_another: bool
+) -> None:
+    observation = an_observation(focus=[{"reference": focus}])
+    if is_about_another:
+        expected = ("invalid_subject", "Observation.focus")
+        assert the_fault(observation, fhir_base=BASE) == expected
+    else:
+        assert the_reading(observation, fhir_base=BASE).patient_id == "p1"
+
+
+def test_the_focus_is_resolved_as_the_subject_is() -> None:
+    observation = an_observation(subject={"reference": URN}, focus=[{"reference": URN}])
+    entries = [{"resource": observation}, a_patient()]
+    assert parse(a_bundle(entry=entries)).readings.patient_id == ["p7"]
+    entries += [a_patient(id="p8") | {"fullUrl": "urn:uuid:2"}]
+    observation["focus"] = [{"reference": "urn:uuid:2"}]
+    assert [each.path for each in parse(a_bundle(entry=entries)).rejected] == ["Observation.focus"]
 
 
 @pytest.mark.parametrize("base", [BASE, f"{BASE}/"])
@@ -126,6 +170,14 @@ def test_a_urn_is_the_patient_of_its_bundle_wherever_that_stands(patient_first: 
     entries = [a_patient(), {"resource": of({"reference": URN})}]
     bundle = a_bundle(entry=entries if patient_first else entries[::-1])
     assert parse(bundle).readings.patient_id == ["p7"]
+
+
+def test_a_urn_may_be_of_the_bundle_around() -> None:
+    inner = a_bundle(a_bundle(of({"reference": URN})))
+    assert parse(a_bundle(entry=[{"resource": inner}, a_patient()])).readings.patient_id == ["p7"]
+    nearer = a_bundle(entry=[{"resource": inner}, a_patient(id="p8")])
+    bundle = a_bundle(entry=[{"resource": nearer}, a_patient()])
+    assert parse(bundle).readings.patient_id == ["p8"]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from tests.fhir.messages import (
 
 UNKNOWN = concept("unknown", system="http://terminology.hl7.org/CodeSystem/data-absent-reason")
 ABSENT = {"dataAbsentReason": UNKNOWN}
+ABSENCE = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+BY_EXTENSION = {"extension": [{"url": ABSENCE, "valueCode": "unknown"}]}
 SYSTOLIC, DIASTOLIC = component("8480-6", 120), component("8462-4", 80)
 VALUE = "Observation.component[0].valueQuantity"
 
@@ -60,10 +62,18 @@ def test_what_is_there_is_read_and_what_is_absent_spoils_nothing(
         {"component": [], **ABSENT},
         {"component": [{"code": concept("8480-6"), **ABSENT}]},
         {"component": [{"code": concept(code), **ABSENT} for code in ("8480-6", "8462-4")]},
+        {"component": [{"code": concept("8480-6"), **BY_EXTENSION}]},
+        {"component": [{"code": concept("8480-6"), "valueQuantity": BY_EXTENSION}]},
+        {"component": [{"code": concept("8480-6"), "valueQuantity": {"_value": BY_EXTENSION}}]},
     ],
 )
 def test_a_reading_of_which_all_is_absent_is_ignored(changes: dict[str, Any]) -> None:
     assert in_short(an_observation(**changes)) == "absent"
+
+
+def test_an_extension_of_another_kind_does_not_say_why() -> None:
+    bare = {"code": concept("8480-6"), "valueQuantity": {"extension": [{"url": "x"}, 7]}}
+    assert in_short(an_observation(component=[bare])) == "no_value"
 
 
 # Row 9: units
@@ -87,7 +97,10 @@ def test_the_code_of_ucum_decides_on_the_unit(value: float, code: str, mmhg_want
 
 @pytest.mark.parametrize(
     "unit",
-    ["mmHg", "mm Hg", "mm[Hg]", "MMHG", " mmhg ", "mm. Hg", "Torr", "millimeters of mercury"],
+    [
+        *("mmHg", "mm Hg", "mm/Hg", "mm-Hg", "MMHG", "MM[HG]", " mmhg ", "mm. Hg", "Torr"),
+        *("millimeters of mercury", "Millimeter Quecksilbersäule"),
+    ],
 )
 def test_a_unit_in_words_is_accepted_and_flagged(unit: str) -> None:
     for changes in (
@@ -95,6 +108,8 @@ def test_a_unit_in_words_is_accepted_and_flagged(unit: str) -> None:
         {"unit": None, "code": unit, "system": None},
         {"unit": unit, "code": "259018001", "system": SNOMED},
         {"unit": unit, "code": None},
+        {"code": unit},
+        {"code": unit, "unit": "kPa"},
     ):
         assert the_reading(with_systolic(**changes)).flags == ["unit_from_text"]
 
@@ -110,6 +125,7 @@ def test_a_unit_in_words_is_accepted_and_flagged(unit: str) -> None:
         ({"unit": "mmHg" + " " * 99 + "/s", "code": None}, ("unsupported_unit", f"{VALUE}.unit")),
         ({"unit": "mmHg", "code": "%"}, ("unsupported_unit", f"{VALUE}.code")),
         ({"unit": "mmHg", "code": "kpa"}, ("unsupported_unit", f"{VALUE}.code")),
+        ({"unit": "mmHg", "code": "m[Hg]"}, ("unsupported_unit", f"{VALUE}.code")),
     ],
 )
 def test_a_number_of_another_unit_or_none_is_rejected(
@@ -201,7 +217,11 @@ def test_the_comparator_of_a_mean_is_flagged_and_bounds_neither_pressure() -> No
     assert (found.flags, found.details.comparators) == (["comparator"], None)
 
 
-@pytest.mark.parametrize("comparator", ["ad", "~", 5, ["<"]])
+def test_a_comparator_of_no_letters_is_none() -> None:
+    assert the_reading(with_systolic(comparator="")) == the_reading(an_observation())
+
+
+@pytest.mark.parametrize("comparator", ["ad", "~", "≥", " ", 5, ["<"]])
 def test_a_comparator_nobody_knows_is_rejected(comparator: object) -> None:
     fault = the_fault(with_systolic(comparator=comparator))
     assert fault == ("unsupported_value", f"{VALUE}.comparator")
