@@ -8,7 +8,7 @@ and MII ICU profiles for the pressures of other vessels, and for the methods.
 import re
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bpstream.fhir.element import code_of, list_of, object_of, text_of
 from bpstream.reading import Kind, Series
@@ -43,7 +43,6 @@ _SPELLINGS = {
     MDC: r"urn:iso:std:iso:11073:10101|urn:oid:2\.16\.840\.1\.113883\.6\.24",
 }
 _SYSTEMS = {name: re.compile(spelling, re.IGNORECASE) for name, spelling in _SPELLINGS.items()}
-_SYSTEM_READ = 128
 
 
 class Concept(NamedTuple):
@@ -152,7 +151,8 @@ _OTHER_VESSEL_WORDS = re.compile(
     r"|\b(?:[smd]?pap[smd]?|pa[sd]p|p[ca]wp|paop|[rl]vs?p|cvp|zvd|icp)\b",
     re.IGNORECASE,
 )
-_WORDS_READ = 300
+_SYSTEM_READ, _CODE_READ, _WORDS_READ = 128, 64, 300
+_MOST_KEPT = 20
 
 
 class Meaning(NamedTuple):
@@ -162,82 +162,101 @@ class Meaning(NamedTuple):
     coding: str
     """The coding that matched, as `system|code`; its text where it has no coding."""
     other_vessel: bool
-
-    @property
-    def pressures(self) -> frozenset[Pressure]:
-        """The pressures it names: one, or none for a panel and for anything else."""
-        return frozenset(each.pressure for each in self.concepts if each.pressure)
-
-    @property
-    def is_aggregate(self) -> bool:
-        """Whether any of its codings names a mean over a period."""
-        return any(each.kind is Kind.AGGREGATE for each in self.concepts)
-
-    @property
-    def series(self) -> Series:
-        """How it was taken, where a coding tells; invasive outweighs cuff."""
-        return max((each.series for each in self.concepts), default=Series.UNKNOWN)
+    """Whether it names another vessel, or a chamber of the heart."""
+    pressures: frozenset[Pressure]
+    """The pressures it names: one, or none for a panel and for anything else."""
+    is_aggregate: bool
+    """Whether any of its codings names a mean over a period."""
+    series: Series
+    """How it was taken, where a coding tells; invasive outweighs cuff."""
 
 
 def meaning(concept: object) -> Meaning:
     """The meaning of a CodeableConcept: any of its codings counts, wherever it stands.
 
-    Its text counts only where it has no coding at all.
+    Its text counts only where it has no coding at all.  A list of them means what all mean.
     """
-    codings, texts = _codings(concept), _texts(concept)
-    text = texts[0] if texts else ""
-    if codings:
-        found = [(_CONCEPTS[each], "|".join(each)) for each in codings if each in _CONCEPTS]
-    else:
-        words = " ".join(text.casefold().split()) if len(text) <= _WORDS_READ else ""
-        found = [(_TEXTS[words], words)] if words in _TEXTS else []
-    return Meaning(
-        frozenset(each for each, _ in found),
-        min((coding for each, coding in found if each.pressure), default=""),
-        names_other_vessel(concept),
-    )
+    written = _written(concept)
+    if len(written.codings) + len(written.texts) > _MOST_KEPT:
+        return _read(written)
+    return _meaning(written)
 
 
 def names_other_vessel(concept: object) -> bool:
     """Whether a code or a bodySite is of another vessel, or a chamber of the heart."""
-    for system, code in _codings(concept):
-        if code in _OTHER_VESSEL_CODES.get(system, ()):
-            return True
-        unknown_mdc = system == MDC and (system, code) not in _CONCEPTS and code.isdecimal()
-        if unknown_mdc and len(code) == 6 and int(code) in _MDC_BLOOD_PRESSURES:
-            return True
-    displays = [object_of(each).get("display") for each in _listed(concept, "coding")]
-    texts = [*_texts(concept), *map(text_of, displays)]
-    return any(_OTHER_VESSEL_WORDS.search(text[:_WORDS_READ]) for text in texts)
+    return meaning(concept).other_vessel
 
 
 def series_of_method(concept: object) -> Series:
     """How the pressure was taken, by Observation.method."""
-    methods = [_METHODS.get(code) for system, code in _codings(concept) if system == SNOMED]
+    methods = [
+        _METHODS.get(each.code)
+        for each in _written(concept).codings
+        if _system(each.system) == SNOMED
+    ]
     return max((each for each in methods if each), default=Series.UNKNOWN)
 
 
-def _codings(concept: object) -> list[tuple[str, str]]:
-    """Every coding as (system, code), the system in its one spelling."""
-    found = []
-    for each in _listed(concept, "coding"):
-        coding = object_of(each)
-        if code := code_of(coding.get("code")):
-            system = text_of(coding.get("system"))
-            found.append((_system(system) if len(system) <= _SYSTEM_READ else system, code))
-    return found
+class _Coding(NamedTuple):
+    """A coding as far as it is read; a part that is not there is empty."""
+
+    system: str
+    code: str
+    display: str
 
 
-def _texts(concept: object) -> list[str]:
-    return list(filter(None, map(text_of, _listed(concept, "text"))))
+class _Written(NamedTuple):
+    """A CodeableConcept as far as it is read."""
+
+    codings: tuple[_Coding, ...]
+    texts: tuple[str, ...]
 
 
-def _listed(concept: object, name: str) -> list[Any]:
-    """What a concept lists under `name`; and so of each where there is a list of concepts."""
-    return [value for each in list_of(concept) for value in list_of(object_of(each).get(name))]
+def _written(concept: object) -> _Written:
+    codings, texts = [], []
+    for each in list_of(concept):
+        element = object_of(each)
+        for one in list_of(element.get("coding")):
+            coding = object_of(one)
+            system, code = text_of(coding.get("system")), code_of(coding.get("code"))
+            display = text_of(coding.get("display"))
+            codings.append(_Coding(system[:_SYSTEM_READ], code[:_CODE_READ], display[:_WORDS_READ]))
+        if text := text_of(element.get("text")):
+            texts.append(text[:_WORDS_READ])
+    return _Written(tuple(codings), tuple(texts))
 
 
-@lru_cache(maxsize=1024)
+def _read(written: _Written) -> Meaning:
+    codings = [(_system(each.system), each.code) for each in written.codings if each.code]
+    if codings:
+        found = [(_CONCEPTS[each], "|".join(each)) for each in codings if each in _CONCEPTS]
+    else:
+        words = " ".join("".join(written.texts[:1]).casefold().split())
+        found = [(_TEXTS[words], words)] if words in _TEXTS else []
+    concepts = frozenset(each for each, _ in found)
+    texts = [*written.texts, *(each.display for each in written.codings)]
+    return Meaning(
+        concepts,
+        min((coding for each, coding in found if each.pressure), default=""),
+        any(map(_is_elsewhere, codings)) or any(map(_OTHER_VESSEL_WORDS.search, texts)),
+        frozenset(each.pressure for each in concepts if each.pressure),
+        any(each.kind is Kind.AGGREGATE for each in concepts),
+        max((each.series for each in concepts), default=Series.UNKNOWN),
+    )
+
+
+# A feed has a handful of concepts, and repeats them.
+_meaning = lru_cache(maxsize=1024)(_read)
+
+
+def _is_elsewhere(coding: tuple[str, str]) -> bool:
+    system, code = coding
+    if code in _OTHER_VESSEL_CODES.get(system, ()):
+        return True
+    unknown_mdc = system == MDC and coding not in _CONCEPTS and code.isdecimal()
+    return unknown_mdc and len(code) == 6 and int(code) in _MDC_BLOOD_PRESSURES
+
+
 def _system(written: str) -> str:
     """The one spelling of a system of ours; others stay as they are."""
     system = written.rstrip("/")
