@@ -19,7 +19,7 @@ from bpstream.clinical.conditions import MEASURES, Floats, Measures
 from bpstream.document import iso
 from bpstream.encoding import Judged, measured, timestamps
 from bpstream.patients import LONG_AGO, recent_in_order
-from bpstream.reading import Flag, Readings
+from bpstream.reading import EXACT, Flag, Readings
 
 _STATES = (FIRING, CHANGED, RECOVERED)
 _NAMES = (*MEASURES, None)  # the last one is that of -1
@@ -251,8 +251,8 @@ def _with_bounds(
     low = {name: values.copy() for name, values in exact.low.items()}
     high = {name: values.copy() for name, values in exact.high.items()}
     for at in bounded.tolist():
-        comparators = readings.details[live[at]].comparators or ("", "")
-        for name, comparator in zip(MEASURES[:2], comparators, strict=True):
+        comparators = readings.details[live[at]].comparators or EXACT
+        for name, comparator in zip(_PRESSURES, comparators, strict=True):
             if comparator:
                 below, above = _INFINITE[comparator]
                 value = exact.low[name][at]

@@ -33,6 +33,14 @@ class ModelName(msgspec.Struct, frozen=True, gc=False):
     version: str
 
 
+class Comparators(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Of which pressures the value is a bound, and which way: `<`, `<=`, `>=` or `>`."""
+
+    systolic: str | None = None
+    diastolic: str | None = None
+    mean: str | None = None
+
+
 class EarlyWarning(msgspec.Struct, frozen=True, gc=False):
     """Probabilities, 0..1, that the patient's next reading is in trouble."""
 
@@ -79,6 +87,9 @@ class Document(msgspec.Struct, omit_defaults=True, gc=False):
     body_site: str | None = None
     security_labels: Sequence[str] = ()
     period: Sequence[str] | None = None
+    comparators: Comparators | None = None
+    source: str | None = None
+    identifier: str | None = None
 
 
 class Entry(NamedTuple):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bpstream.clinical.categories import CATEGORY_NAMES, SEVERITY_NAMES
 from bpstream.clinical.risk import RiskModel
 from bpstream.clinical.rules import ANOMALY_TYPES, TAG_NAMES
-from bpstream.document import Coordinates, Document, Entry, ModelName, iso
+from bpstream.document import Comparators, Coordinates, Document, Entry, ModelName, iso
 from bpstream.reading import Flag, Kind, Readings, Series
 
 _RISK_DIGITS = 6
@@ -90,6 +90,9 @@ def encode(
         "body_site": [each.body_site for each in details],
         "security_labels": [each.security_labels for each in details],
         "period": [each.period for each in details],
+        "comparators": [each.comparators and _bounds(each.comparators) for each in details],
+        "source": [each.source for each in details],
+        "identifier": [each.identifier for each in details],
     }
     # By position, in the order of the fields: by name costs eight times as much.
     documents = map(Document, *(columns[name] for name in Document.__struct_fields__))
@@ -117,6 +120,10 @@ def measured(values: NDArray[np.float64]) -> list[float | None]:
     for position in np.flatnonzero(np.isnan(values)).tolist():
         listed[position] = None
     return listed
+
+
+def _bounds(comparators: tuple[str, str, str]) -> Comparators:
+    return Comparators(*(each or None for each in comparators))
 
 
 @lru_cache(maxsize=1024)

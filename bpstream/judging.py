@@ -5,7 +5,7 @@ import numpy as np
 from bpstream.clinical import categories, rules
 from bpstream.clinical.risk import RiskModel
 from bpstream.encoding import Judged
-from bpstream.reading import Flag, Kind, Readings
+from bpstream.reading import EXACT, Flag, Kind, Readings
 
 _NOT_FOR_THE_MODEL = np.uint32(Flag.IMPLAUSIBLE | Flag.COMPARATOR)
 
@@ -22,7 +22,7 @@ def judge(readings: Readings, model: RiskModel) -> Judged:
         tags[position] = rules.tag_of_bounds(
             systolic[position],
             diastolic[position],
-            readings.details[position].comparators or ("", ""),
+            (readings.details[position].comparators or EXACT)[:2],
         )
     risk = model.score(systolic, diastolic)
     risk[~judged | (readings.flags & _NOT_FOR_THE_MODEL > 0)] = np.nan

@@ -72,9 +72,17 @@ class Details(msgspec.Struct, gc=False):
     security_labels: tuple[str, ...] = ()
     period: tuple[str, str] | None = None
     """Start and end of an aggregate, ISO 8601."""
-    comparators: tuple[str, str] | None = None
-    """Systolic's and diastolic's `<`, `<=`, `>=`, `>` or nothing: the value is a bound of the
-    pressure, and not the pressure.  None where both are exact."""
+    comparators: tuple[str, str, str] | None = None
+    """Systolic's, diastolic's and mean's `<`, `<=`, `>=`, `>` or nothing: the value is a bound
+    of the pressure, and not the pressure.  None where all are exact."""
+    source: str | None = None
+    """The Observation's own, where it names one."""
+    identifier: str | None = None
+    """`system|value`, where the Observation has no id to be known by."""
+
+
+EXACT = ("", "", "")
+"""The comparators of a reading without any."""
 
 
 class Reading(msgspec.Struct, kw_only=True, gc=False):

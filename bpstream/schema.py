@@ -13,7 +13,7 @@ from bpstream.alert import CHANGED, FIRING, PHYSIOLOGICAL, RECOVERED, TECHNICAL,
 from bpstream.clinical.categories import SEVERITY_NAMES, Category, Severity
 from bpstream.clinical.conditions import MEASURES
 from bpstream.clinical.rules import ANOMALY_TYPES, TAG_NAMES
-from bpstream.document import Coordinates, Document, EarlyWarning, ModelName, Tombstone
+from bpstream.document import Comparators, Coordinates, Document, EarlyWarning, ModelName, Tombstone
 from bpstream.fhir.quantity import DIASTOLIC_RANGE, SYSTOLIC_RANGE
 from bpstream.reading import Flag, Kind, Series
 
@@ -190,6 +190,15 @@ _DOCUMENT = {
         "minItems": 2,
         "maxItems": 2,
     },
+    "comparators": _object(
+        Comparators,
+        {
+            name: _one_of(f"The {name} pressure is so against its value.", ("<", "<=", ">=", ">"))
+            for name in ("systolic", "diastolic", "mean")
+        },
+    ),
+    "source": _text("The Observation's meta.source, without its fragment."),
+    "identifier": _text("The Observation's first identifier, system|value, where it has no id."),
 }
 
 _TOMBSTONE = {

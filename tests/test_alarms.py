@@ -229,6 +229,20 @@ def test_a_mean_that_was_computed_from_a_bound_says_nothing(measured, rules):
     assert [alert.rule for alert in raised(reading)] == ["low_mean"]
 
 
+@pytest.mark.parametrize(
+    ("comparator", "mean", "rules"),
+    [("", 50, ["low_mean"]), (">", 50, []), (">=", 50, []), ("<", 50, ["low_mean"]), ("<", 90, [])],
+)
+def test_a_mean_that_is_a_bound_fires_only_where_it_is_certain(comparator, mean, rules):
+    observation = json.loads(an_observation(Taken("o", minute=1, systolic=120, diastolic=80)))
+    value = {**observation["component"][1]["valueQuantity"], "value": mean}
+    if comparator:
+        value["comparator"] = comparator
+    code = {"coding": [{"system": "http://loinc.org", "code": "8478-0"}]}
+    observation["component"].append({"code": code, "valueQuantity": value})
+    assert [alert.rule for alert in raised(json.dumps(observation).encode())] == rules
+
+
 # However the readings come.
 
 

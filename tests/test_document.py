@@ -58,6 +58,9 @@ SOMETIMES = {
     "body_site": "left arm",
     "security_labels": ["R"],
     "period": ["2026-01-28", "2026-01-29"],
+    "comparators": {"systolic": ">", "mean": "<="},
+    "source": "urn:ward-7",
+    "identifier": "urn:acc|77",
 }
 
 

@@ -37,6 +37,9 @@ KNOWN = Reading(
         device="cuff-7",
         body_site="left arm",
         security_labels=("R", "PSY"),
+        comparators=(">=", "", ""),
+        source="urn:ward-7",
+        identifier="urn:acc|77",
     ),
 )
 HIGH = {
@@ -118,6 +121,9 @@ def test_a_known_reading_has_exactly_this_document():
         "device": "cuff-7",
         "body_site": "left arm",
         "security_labels": ["R", "PSY"],
+        "comparators": {"systolic": ">="},
+        "source": "urn:ward-7",
+        "identifier": "urn:acc|77",
     }
 
 

@@ -11,7 +11,15 @@ from jsonschema import Draft202012Validator
 from bpstream import schema
 from bpstream.alert import Alert
 from bpstream.commands import cli
-from bpstream.document import Coordinates, Document, EarlyWarning, ModelName, Removal, tombstone
+from bpstream.document import (
+    Comparators,
+    Coordinates,
+    Document,
+    EarlyWarning,
+    ModelName,
+    Removal,
+    tombstone,
+)
 from bpstream.schema import Json
 from tests.fhir.messages import an_observation, at, component
 from tests.pipeline.messages import Message, chunk
@@ -64,7 +72,7 @@ def test_a_schema_is_one_names_itself_without_a_host_and_tells_of_every_field(ma
 
 def test_the_fields_are_those_of_the_structs() -> None:
     names = [list(each["properties"]) for each in structs_in(schema.document())]
-    parts = [Document, Coordinates, ModelName, EarlyWarning]
+    parts = [Document, Coordinates, ModelName, EarlyWarning, Comparators]
     assert names == [list(each.__struct_encode_fields__) for each in parts]
     assert list(schema.alert()["properties"]) == list(Alert.__struct_encode_fields__)
 

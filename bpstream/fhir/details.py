@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from bpstream.fhir.element import list_of, object_of, text_of
+from bpstream.fhir.identity import identifier_of, source_of
 from bpstream.fhir.subject import birth_date, reference_key
 from bpstream.fhir.times import Effective, utc
 from bpstream.reading import Details, Flag
@@ -24,6 +25,7 @@ Flynn et al., AAP Clinical Practice Guideline, Pediatrics 2017;140(3):e20171904.
 
 def details(observation: dict[str, Any], taken: Effective, *, fhir_base: str) -> Details:
     """The details of an Observation, each cut to a length that fits a document."""
+    name = text_of(observation.get("id"))
     performers = (
         reference_key(each, kinds=("Practitioner", "PractitionerRole"), fhir_base=fhir_base)
         for each in list_of(observation.get("performer"))
@@ -34,12 +36,14 @@ def details(observation: dict[str, Any], taken: Effective, *, fhir_base: str) ->
     )
     return Details(
         taken.original,
-        _short(text_of(observation.get("id"))),
+        _short(name),
         _short(next(filter(None, performers), "")),
         _short(device),
         _short(_site(observation.get("bodySite"))),
         tuple(each[:_TEXT_LENGTH] for each in _labels(observation, "security")[:_MOST_LABELS]),
         taken.period,
+        source=_short(source_of(observation)),
+        identifier=None if name else _short(identifier_of(observation)),
     )
 
 

@@ -35,6 +35,12 @@ def source_of(observation: dict[str, Any]) -> str:
     return text_of(object_of(observation.get("meta")).get("source")).partition("#")[0]
 
 
+def identifier_of(observation: dict[str, Any]) -> str:
+    """Its first identifier that has a value, as `system|value`; else empty."""
+    keys = map(identifier_key, list_of(observation.get("identifier")))
+    return next(filter(None, keys), "")
+
+
 def logical(observation: dict[str, Any], *, patient: str, source: str) -> str:
     """What names the Observation through all its versions; empty where nothing does.
 
@@ -44,8 +50,7 @@ def logical(observation: dict[str, Any], *, patient: str, source: str) -> str:
     source = source_of(observation) or source
     if name := text_of(observation.get("id")):
         return joined(("id", patient, source, name))
-    keys = map(identifier_key, list_of(observation.get("identifier")))
-    name = next(filter(None, keys), "")
+    name = identifier_of(observation)
     return joined(("identifier", patient, source, name)) if name else ""
 
 

@@ -15,7 +15,7 @@ from bpstream.fhir.samples import Alone, of_one_series, starts
 from bpstream.fhir.subject import patient_key
 from bpstream.fhir.times import BEFORE_1900, Effective, effective
 from bpstream.fhir.values import Part, Values, nothing, value_name, values_of
-from bpstream.reading import AMENDS, NOT_MEASURED, Flag, Kind, Reading, Series
+from bpstream.reading import AMENDS, EXACT, NOT_MEASURED, Flag, Kind, Reading, Series
 
 
 class Withdrawn(NamedTuple):
@@ -237,10 +237,10 @@ class _Draft:
             raise rejected(Fault.IN_FUTURE, path=path, found=found)
 
 
-def _comparators(numbers: dict[Pressure, Measured]) -> tuple[str, str] | None:
-    """Systolic's and diastolic's comparator; None where both are exact."""
-    systolic, diastolic = (
-        numbers[name].comparator if name in numbers else ""
-        for name in (Pressure.SYSTOLIC, Pressure.DIASTOLIC)
+def _comparators(numbers: dict[Pressure, Measured]) -> tuple[str, str, str] | None:
+    """Systolic's, diastolic's and mean's comparator; None where all are exact."""
+    systolic, diastolic, mean = (
+        numbers[name].comparator if name in numbers else "" for name in Pressure
     )
-    return (systolic, diastolic) if systolic or diastolic else None
+    found = systolic, diastolic, mean
+    return None if found == EXACT else found

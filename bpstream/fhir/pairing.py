@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from bpstream.fhir.observation import Fate
-from bpstream.reading import Flag, Kind, Reading
+from bpstream.reading import EXACT, Flag, Kind, Reading
 
 
 class Item(NamedTuple):
@@ -75,17 +75,19 @@ def _merged(by_pressure: dict[str, Item]) -> Item:
     flags ^= Flag.PARTIAL  # every part has it; the complement would lose AMENDS
     if first.systolic <= second.diastolic:
         flags |= Flag.IMPLAUSIBLE
-    comparators = [each.details.comparators or ("", "") for each in (first, second)]
-    both = (comparators[0][0], comparators[1][1])
     mean = readings.get("mean", first)
     assert isinstance(mean, Reading)
+    told = [each.details.comparators or EXACT for each in (first, second, mean)]
+    comparators = told[0][0], told[1][1], told[2][2]
     reading = msgspec.structs.replace(
         first,
         diastolic=second.diastolic,
         mean=mean.mean,
         flags=flags,
         version=max(each.version for each in parts),
-        details=msgspec.structs.replace(first.details, comparators=both if any(both) else None),
+        details=msgspec.structs.replace(
+            first.details, comparators=comparators if any(comparators) else None
+        ),
     )
     # The body, not the Observation: of a series it is the one sample that was paired.
     entries = [{"resource": msgspec.Raw(item.body or b"")} for item in by_pressure.values()]

@@ -21,7 +21,7 @@ from bpstream.fhir.codes import (
 from bpstream.fhir.details import ACT_REASON, TEST_DATA
 from bpstream.fhir.quantity import UCUM, UCUM_MMHG
 from bpstream.fhir.subject import is_urn
-from bpstream.reading import Flag, Kind, Reading, Series
+from bpstream.reading import EXACT, Flag, Kind, Reading, Series
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")  # FHIR R4, id
 _METHODS = {
@@ -67,13 +67,15 @@ def observation(reading: Reading, *, coding: Coding = Coding.LOINC, sampled: boo
         "component": [
             {"code": part, **_value(float(mmhg), flags, comparator, sampled)}
             for part, mmhg, comparator in zip(
-                parts, pressures, (*(details.comparators or ("", "")), ""), strict=True
+                parts, pressures, details.comparators or EXACT, strict=True
             )
             if np.isfinite(mmhg)
         ],
     }
     if details.observation_id is not None:
         built["id"] = details.observation_id
+    if details.identifier is not None:
+        built["identifier"] = [_identifier(details.identifier)]
     if meta := _meta(reading):
         built["meta"] = meta
     if details.practitioner_id is not None:
@@ -155,6 +157,8 @@ def _meta(reading: Reading) -> dict[str, Any]:
     labels = reading.details.security_labels
     if reading.version:
         meta["versionId"] = str(reading.version)
+    if reading.details.source is not None:
+        meta["source"] = reading.details.source
     if labels:
         meta["security"] = [{"code": label} for label in labels]
     if Flag.TEST_DATA in reading.flags and TEST_DATA not in labels:

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from bpstream.document import Document
+from bpstream.document import Comparators, Document
 from bpstream.fhir import rebuild
 from bpstream.fhir.parse import Parser
 from bpstream.fhir.rebuild import Coding
 from bpstream.fhir.times import microseconds
-from bpstream.reading import NOT_MEASURED, Details, Flag, Kind, Reading, Readings, Series
+from bpstream.reading import EXACT, NOT_MEASURED, Details, Flag, Kind, Reading, Readings, Series
 
 # What is flagged by when the Observation arrived, and not by what it says.
 _OF_ARRIVAL = Flag.LATE | Flag.TIME_FROM_ARRIVAL
@@ -25,8 +25,8 @@ _ROUNDED = 0.005 + 1e-9  # a document's mean has two digits
 class Unknown(StrEnum):
     """Why a document cannot become the same document again."""
 
-    IDENTITY = "what its id was made of is not archived (a meta.source, an identifier, codes)"
-    COMPARATOR = "which way its value is a bound is not archived"
+    IDENTITY = "what its id was made of is not archived (codes, a text that was cut)"
+    COMPARATOR = "which way its value is a bound was not archived yet when it was made"
     BIRTH_DATE = "of a child, whose birth date is not archived"
     DETAIL = "would come out differently (a text that was cut, a zone set otherwise)"
 
@@ -92,6 +92,8 @@ def reading_of(document: Document) -> Reading:
             document.mean_arterial_pressure,
         )
     )
+    told = document.comparators or Comparators()
+    bounds = told.systolic or "", told.diastolic or "", told.mean or ""
     flags = Flag(0)
     for name in document.flags:
         flags |= Flag[name.upper()]
@@ -100,7 +102,7 @@ def reading_of(document: Document) -> Reading:
         taken_at=microseconds(datetime.fromisoformat(document.timestamp)),
         systolic=systolic,
         diastolic=diastolic,
-        mean=NOT_MEASURED if _is_computed(systolic, diastolic, mean) else mean,
+        mean=mean if bounds[2] or not _is_computed(systolic, diastolic, mean) else NOT_MEASURED,
         flags=flags & ~_OF_ARRIVAL,
         kind=Kind[document.kind.upper()],
         series=Series[document.series.upper()],
@@ -114,6 +116,9 @@ def reading_of(document: Document) -> Reading:
             body_site=document.body_site,
             security_labels=tuple(document.security_labels),
             period=None if document.period is None else (document.period[0], document.period[1]),
+            comparators=None if bounds == EXACT else bounds,
+            source=document.source,
+            identifier=document.identifier,
         ),
     )
 
@@ -122,13 +127,14 @@ def _unknown(reading: Reading) -> Unknown | None:
     """What no form of its Observation can tell."""
     if Flag.CHILD in reading.flags:
         return Unknown.BIRTH_DATE
-    return Unknown.COMPARATOR if Flag.COMPARATOR in reading.flags else None
+    is_bound = Flag.COMPARATOR in reading.flags and reading.details.comparators is None
+    return Unknown.COMPARATOR if is_bound else None
 
 
 def _forms(document: Document, reading: Reading) -> Iterator[tuple[bytes, Reading]]:
     """The forms whose id may be the document's, each with what it should be read as."""
     readings, codings = [reading], [Coding.LOINC]
-    if reading.details.observation_id is None:
+    if reading.details.observation_id is None and reading.details.identifier is None:
         # Its id is a hash of its content: of its codes, and of whether the mean was measured.
         codings = list(Coding) if reading.kind is Kind.READING else codings
         if isnan(reading.mean) and (mean := document.mean_arterial_pressure) is not None:

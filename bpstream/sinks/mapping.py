@@ -44,6 +44,9 @@ PROPERTIES: dict[str, Any] = {
     "body_site": _KEYWORD,
     "security_labels": _KEYWORD,
     "observation_id": _KEYWORD,
+    "identifier": _KEYWORD,
+    "source": _KEYWORD,
+    "comparators": {"properties": {"systolic": _KEYWORD, "diastolic": _KEYWORD, "mean": _KEYWORD}},
     "document_id": _KEYWORD,
     "version": {"type": "long"},
     "kafka": {

@@ -47,7 +47,7 @@ def test_a_pair_has_the_flags_of_both_and_the_higher_version() -> None:
     ((_, found),) = fates(parse(a_bundle(SYSTOLIC, low)))
     assert isinstance(found, Row)
     assert found.flags == ["comparator", "unverified", "implausible"]
-    assert (found.version, found.details.comparators) == (3, ("", "<"))
+    assert (found.version, found.details.comparators) == (3, ("", "<", ""))
 
 
 @pytest.mark.parametrize(

@@ -208,13 +208,13 @@ def test_a_systolic_at_or_below_the_diastolic_is_kept_unswapped_and_flagged(
 def test_a_comparator_is_flagged_and_kept(comparator: str) -> None:
     found = the_reading(with_systolic(value=260, comparator=comparator))
     assert (found.systolic, found.flags) == (260, ["comparator"])
-    assert found.details.comparators == (comparator, "")
+    assert found.details.comparators == (comparator, "", "")
 
 
-def test_the_comparator_of_a_mean_is_flagged_and_bounds_neither_pressure() -> None:
+def test_the_comparator_of_a_mean_bounds_neither_pressure() -> None:
     mean = component("8478-0", 93) | {"valueQuantity": mmhg(93) | {"comparator": "<"}}
     found = the_reading(an_observation(component=[SYSTOLIC, DIASTOLIC, mean]))
-    assert (found.flags, found.details.comparators) == (["comparator"], None)
+    assert (found.flags, found.details.comparators) == (["comparator"], ("", "", "<"))
 
 
 def test_a_comparator_of_no_letters_is_none() -> None:

@@ -14,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 from bpstream.document import (
+    Comparators,
     Coordinates,
     Document,
     EarlyWarning,
@@ -60,6 +61,9 @@ def a_document(number: int = 0, *, taken_at: int = TAKEN_AT, **changes: Any) -> 
         "body_site": "368209003",
         "security_labels": ["R"],
         "period": ["2026-01-29T00:00:00Z", "2026-01-30T00:00:00Z"],
+        "comparators": Comparators(systolic=">", diastolic="<", mean=">="),
+        "source": "urn:ward-7",
+        "identifier": "urn:acc|77",
     }
     return Document(**every | changes)
 

@@ -1,9 +1,12 @@
 """The mapping knows the document's fields, all of them and no other."""
 
+import json
+from pathlib import Path
+
 import msgspec
 import pytest
 
-from bpstream.document import Coordinates, Document, EarlyWarning, ModelName
+from bpstream.document import Comparators, Coordinates, Document, EarlyWarning, ModelName
 from bpstream.sinks.mapping import PROPERTIES, index_template
 
 
@@ -17,7 +20,12 @@ def test_the_mapping_has_the_fields_of_a_document():
 
 @pytest.mark.parametrize(
     ("name", "struct"),
-    [("kafka", Coordinates), ("model", ModelName), ("early_warning", EarlyWarning)],
+    [
+        ("kafka", Coordinates),
+        ("model", ModelName),
+        ("early_warning", EarlyWarning),
+        ("comparators", Comparators),
+    ],
 )
 def test_the_mapping_has_the_fields_of_an_object(name: str, struct: type[msgspec.Struct]):
     assert set(PROPERTIES[name]["properties"]) == _names(struct)
@@ -31,6 +39,11 @@ def test_a_time_of_ours_is_a_date(name: str):
 @pytest.mark.parametrize("name", ["patient_id", "anomaly_type", "anomaly_details"])
 def test_the_views_of_the_original_find_their_sub_field(name: str):
     assert PROPERTIES[name]["fields"]["keyword"]["type"] == "keyword"
+
+
+def test_the_template_that_is_shipped_is_the_one_that_is_installed():
+    shipped = Path(__file__).parents[2] / "dashboards" / "index-template.json"
+    assert json.loads(shipped.read_bytes()) == index_template("bp-anomalies")
 
 
 def test_a_field_nobody_knows_is_not_taken():
