@@ -102,6 +102,8 @@ class _Problems:
 
     def __init__(self) -> None:
         self.count = 0
+        self.left_out = 0
+        """Resources of other types."""
         self.damaged: set[str] = set()
         """Files that were not read to their end."""
         self._of_file: Counter[str] = Counter()
@@ -134,15 +136,17 @@ def _files(paths: tuple[Path, ...], problems: _Problems) -> list["File"]:
 
 def _messages(file: "File", items: Iterator["Item"], problems: _Problems) -> Iterator["Message"]:
     """The messages among the items of a file; its problems are told."""
-    from bpstream.ingest.items import Problem
+    from bpstream.ingest.items import Message, Problem
 
     for item in items:
         if isinstance(item, Problem):
             problems.tell(file, item.what, line=item.line)
             if item.ends:
                 problems.damaged.add(str(file))
-        else:
+        elif isinstance(item, Message):
             yield item
+        else:
+            problems.left_out += 1
     problems.close(file)
 
 
@@ -150,6 +154,7 @@ def _show_fates(
     settings: "Settings", files: list["File"], reader: "Reader", problems: _Problems
 ) -> None:
     """Print a table of fates."""
+    from bpstream.fhir.reasons import Passed
     from bpstream.ingest.fates import Fates
     from bpstream.stream.parsing import parser_of
 
@@ -162,6 +167,7 @@ def _show_fates(
                 bar.reached(message.read)
             bar.next()
     fates.close()
+    fates.counts["ignored", str(Passed.OTHER_RESOURCE)] += problems.left_out
     for fate, reason, count in fates.table():
         click.echo(f"{fate:<12} {reason:<22} {count:>10}")
     click.echo(f"{messages} messages in {_files_of(len(files))}; nothing was sent")
@@ -211,6 +217,8 @@ def _send(
     told = f"sent {sender.sent} messages of {_files_of(len(files) - already)} to {settings.topic}"
     if already:
         told += f"; {_files_of(already)} sent by an earlier call left out (--no-resume sends again)"
+    if problems.left_out:
+        told += f"; {problems.left_out} resources of other types left out"
     click.echo(told)
 
 

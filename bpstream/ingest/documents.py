@@ -9,7 +9,7 @@ import numpy as np
 
 from bpstream.fhir.parse import Parser
 from bpstream.ingest.files import File, Kind, opened
-from bpstream.ingest.items import Item, Message, Problem, patient_in
+from bpstream.ingest.items import Item, LeftOut, Message, Problem, is_other, patient_in
 
 MOST_BYTES = 64 << 20
 """Largest file that is taken as one piece of JSON: it is held in memory to be split."""
@@ -65,13 +65,17 @@ class Documents:
 
     def _line(self, line: bytes, number: int, read: int) -> Iterator[Item]:
         if line := line.strip():
-            if len(line) <= self._room:
+            if is_other(line):
+                yield LeftOut()
+            elif len(line) <= self._room:
                 yield Message(patient_in(line), line, number, read)
             else:
                 yield from self._parts(line, number, number, read)
 
     def _whole(self, content: bytes, file: File) -> Iterator[Item]:
-        if len(content) <= self._room:
+        if is_other(content):
+            yield LeftOut()
+        elif len(content) <= self._room:
             yield Message(patient_in(content), content, 1, file.size())
         elif len(content) > MOST_BYTES:
             advice = "write its resources as NDJSON, a line each, and ingest that"

@@ -3,6 +3,13 @@
 import re
 from typing import NamedTuple
 
+import msgspec
+
+from bpstream.fhir import others
+from bpstream.fhir.reasons import Passed
+
+_TYPE = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]+)"')
+_READ = {b"Observation", b"Bundle"}
 _PATIENT = re.compile(rb'"subject"\s*:\s*\{\s*"reference"\s*:\s*"Patient/([A-Za-z0-9\-.]{1,64})"')
 
 
@@ -28,7 +35,22 @@ class Problem(NamedTuple):
     """Whether the rest of the file is unread because of it."""
 
 
-Item = Message | Problem
+class LeftOut(NamedTuple):
+    """A resource of another type, as a bulk export has them: sent, it would be a dead letter."""
+
+
+Item = Message | Problem | LeftOut
+
+
+def is_other(message: bytes) -> bool:
+    """Whether it is a resource that has nothing to do with a blood pressure."""
+    found = _TYPE.search(message)
+    if found is None or found[1] in _READ:
+        return False
+    try:
+        return others.fate(msgspec.json.decode(message)) is Passed.OTHER_RESOURCE
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 def patient_in(message: bytes) -> str | None:

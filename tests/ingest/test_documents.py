@@ -13,7 +13,7 @@ from bpstream.fhir.parse import Parser
 from bpstream.ingest import documents
 from bpstream.ingest.documents import Documents
 from bpstream.ingest.files import STDIN, File, Kind
-from bpstream.ingest.items import patient_in
+from bpstream.ingest.items import LeftOut, Message, patient_in
 from tests.fhir.messages import a_bundle, a_single, an_observation, fates, parse
 from tests.ingest.readers import items_of, messages_of, problems_of
 
@@ -37,6 +37,29 @@ def test_each_line_is_a_message_and_blank_ones_are_none(tmp_path, pack):
     ]  # fmt: skip
     assert [message.done for message in messages] == [1, 4, 5, 6]
     assert messages[-1].read == path.stat().st_size
+
+
+PATIENT = {"resourceType": "Patient", "id": "p1", "contained": [an_observation()]}
+
+
+@pytest.mark.parametrize(
+    ("resource", "is_sent"),
+    [
+        (PATIENT, False),
+        ({"contained": [PATIENT], **an_observation()}, True),
+        ({"contained": [an_observation()], **PATIENT}, True),
+        (an_observation(resourceType="Patient"), True),
+        ({"resourceType": "OperationOutcome"}, False),
+        ({"resourceType": "Nonsense"}, True),
+        (a_bundle(PATIENT), True),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.json", "a.ndjson"])
+def test_a_resource_of_another_type_is_left_out_if_that_is_plain(tmp_path, name, resource, is_sent):
+    path = tmp_path / name
+    path.write_text(json.dumps(resource))
+    (item,) = items_of(path)
+    assert isinstance(item, Message if is_sent else LeftOut)
 
 
 @pytest.mark.parametrize(("done", "left"), [(0, 3), (1, 2), (2, 2), (4, 1), (5, 0)])
