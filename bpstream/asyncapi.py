@@ -144,7 +144,14 @@ def _headers(required: dict[str, str], optional: dict[str, str]) -> Json:
     }
 
 
-_RETRIED = _headers({}, {"retried": "The id of the dead letter that is sent again."})
+_AGAIN = _headers(
+    {},
+    {
+        "retried": "The id of the dead letter that is sent again.",
+        "archived": "Of an archived document that is sent again: the life of the input topics it "
+        "was archived in, a colon, and when, in microseconds since 1970.",
+    },
+)
 
 _MESSAGES = {
     "resource": _message(
@@ -152,7 +159,7 @@ _MESSAGES = {
         _FHIR,
         "resource",
         key="The patient's key; another key, or none, is accepted and re-keyed.",
-        headers=_RETRIED,
+        headers=_AGAIN,
     )
     | {
         "examples": [
@@ -171,7 +178,7 @@ _MESSAGES = {
             }
         ]
     },
-    "lines": _message("NDJSON", _LINES, "lines", key="Any, or none.", headers=_RETRIED),
+    "lines": _message("NDJSON", _LINES, "lines", key="Any, or none.", headers=_AGAIN),
     "homeward": _message(
         "One reading on its way home",
         _FHIR,

@@ -34,6 +34,8 @@ class Batch:
     ignored: list[Ignored]
     skipped: int
     """Inputs that a checkpoint says were applied before."""
+    counted: int
+    """Readings of archived documents that the state has counted before."""
     tolerant: int
     """Messages that the fast path left to the tolerant parser."""
 

@@ -85,6 +85,8 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     """Counts the steps of the epoch."""
     lineage: str = ""
     """Which life of the input topics the offsets belong to."""
+    since: int = 0
+    """When the counters began, µs since 1970 UTC; 0: before that was written down."""
     applied: dict[str, Applied] = msgspec.field(default_factory=dict)
     """By topic, as delivered to this partition."""
     rekeyed: dict[int, Applied] = msgspec.field(default_factory=dict)

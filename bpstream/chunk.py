@@ -1,7 +1,7 @@
 """A chunk: messages of one partition, as they were fetched, and where each of them first stood."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -21,6 +21,15 @@ class Origins(NamedTuple):
         return zip(*(column.tolist() for column in self), strict=True)
 
 
+class Kept(NamedTuple):
+    """Of a message that was made of an archived document: when that was archived."""
+
+    lineage: str
+    """The life of the input topics it was in."""
+    at: int
+    """Microseconds since 1970-01-01 UTC."""
+
+
 @dataclass(slots=True)
 class Chunk:
     """Messages of one partition of one topic, in the order of their offsets."""
@@ -38,13 +47,15 @@ class Chunk:
     """For re-keyed messages: where in the original message each stood."""
     retried: frozenset[int] = frozenset()
     """Positions of the messages that were dead letters before."""
+    archived: Mapping[int, Kept] = field(default_factory=dict)
+    """By position, the messages that were made of archived documents."""
 
     def __len__(self) -> int:
         return len(self.values)
 
     def take(self, at: NDArray[np.intp]) -> Self:
         """The messages at the positions `at`."""
-        positions, origins = at.tolist(), self.origins
+        positions, origins, kept = at.tolist(), self.origins, self.archived
         return type(self)(
             topic=self.topic,
             offset=self.offset[at],
@@ -55,4 +66,5 @@ class Chunk:
             rekeyed=self.rekeyed,
             paths=[self.paths[i] for i in positions] if self.paths else (),
             retried=frozenset(new for new, i in enumerate(positions) if i in self.retried),
+            archived={new: kept[i] for new, i in enumerate(positions) if i in kept},
         )

@@ -61,6 +61,8 @@ class Pipeline:
             chunk = chunk.take(fresh)
         parsed = self.parser.parse(chunk.values, chunk.arrived_at)
         readings, away = self._split_by_home(chunk, parsed.readings, partition)
+        at_home = progress.not_counted(chunk, readings, partition.checkpoint)
+        counted, readings = len(readings) - len(at_home), at_home
         here, elsewhere = self._retractions_by_home(chunk, parsed.retractions, partition)
         done = progress.applied_entry(chunk, partition.checkpoint)
         if done >= 0:
@@ -78,6 +80,7 @@ class Pipeline:
             retractions_away=elsewhere,
             ignored=parsed.ignored,
             skipped=skipped,
+            counted=counted,
             tolerant=parsed.tolerant,
         )
 

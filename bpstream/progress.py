@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bpstream.checkpoint import WHOLE_MESSAGE, Applied, Checkpoint
 from bpstream.chunk import Chunk
-from bpstream.reading import Origin
+from bpstream.reading import Origin, Readings
 
 
 def not_applied(chunk: Chunk, checkpoint: Checkpoint) -> NDArray[np.intp]:
@@ -26,6 +26,22 @@ def not_applied(chunk: Chunk, checkpoint: Checkpoint) -> NDArray[np.intp]:
             elif fresh[position]:
                 home[partition] = Applied(offset, entry)
     return np.flatnonzero(fresh)
+
+
+def not_counted(chunk: Chunk, readings: Readings, checkpoint: Checkpoint) -> Readings:
+    """The readings, but for those of archived documents that this very state has counted.
+
+    The state knows a patient's last readings by themselves; this is for all before them.
+    """
+    counted = {
+        position
+        for position, (lineage, at) in chunk.archived.items()
+        if lineage == checkpoint.lineage and at >= checkpoint.since
+    }
+    if not counted:
+        return readings
+    left = [row for row, origin in enumerate(readings.origin) if origin.message not in counted]
+    return readings.take(np.array(left, np.intp))
 
 
 def applied_entry(chunk: Chunk, checkpoint: Checkpoint) -> int:

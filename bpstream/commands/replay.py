@@ -36,9 +36,9 @@ def replay(
 ) -> None:
     """Send archived readings to BPSTREAM_TOPIC again, as the Observations they came from.
 
-    A reading keeps its identity: where it is known already it is not counted or stored again,
-    as far back as the worker knows a patient's readings.  What would come out as another
-    document is not sent; it is counted, and the exit status is then 1.
+    A reading keeps its identity: what the worker has counted is not counted or stored again,
+    in layout files as far back as it knows a patient's readings.  What would come out as
+    another document is not sent; it is counted, and the exit status is then 1.
     """
     from bpstream.replay.archive import Archive
     from bpstream.replay.message import Replayer
@@ -61,7 +61,8 @@ def replay(
                     for outcome in replayer.outcomes(chunk):
                         counts[outcome.unknown or ""] += 1
                         if sender and outcome.message:
-                            sender.send(outcome.document.patient_id, outcome.message)
+                            headers = _headers(part, outcome.document)
+                            sender.send(outcome.document.patient_id, outcome.message, headers)
                 bar.next()
     except KeyboardInterrupt:
         click.echo(f"\ninterrupted after {counts['']} readings", err=True)
@@ -85,6 +86,17 @@ class _Wanted(NamedTuple):
         taken = datetime.fromisoformat(document.timestamp)
         after = self.since is None or taken >= self.since
         return after and (self.until is None or taken < self.until)
+
+
+def _headers(part: "Part", document: "Document") -> list[tuple[str, bytes]]:
+    """Tells the worker whether it is its own state that has counted the document."""
+    from bpstream.fhir.times import microseconds
+    from bpstream.stream.rekey import archived
+
+    if part.segment is None:
+        return []
+    at = microseconds(datetime.fromisoformat(document.ingested_at))
+    return [archived(part.segment.lineage, at)]
 
 
 def _chunks(

@@ -61,13 +61,15 @@ class Sender:
         self._flushed_at = 0
         self.sent = 0
 
-    def send(self, key: str | None, value: bytes) -> None:
+    def send(
+        self, key: str | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
         """Send a message when it is its turn."""
         if self._rate is not None:
             ahead = self._began + self.sent / self._rate - time.monotonic()
             if ahead > 0:
                 time.sleep(ahead)
-        self._feed.send(key, value)
+        self._feed.send(key, value, headers)
         self.sent += 1
 
     def look(self) -> None:

@@ -187,7 +187,9 @@ class Classifier:
                 "the input topics were made anew: the offsets of partition %d begin again",
                 partition.number,
             )
-            found = Checkpoint(paused=found.paused)
+            found = Checkpoint(paused=found.paused, since=found.since)
+        elif not found.lineage:
+            found.since = time.time_ns() // 1000
         found.lineage, found.epoch, found.step = lineage, partition.claim.epoch, 0
         partition.checkpoint = found
         partition.archived, partition.paused = found.archived, found.paused
@@ -274,6 +276,7 @@ class Classifier:
         inputs = self._metrics.inputs
         self._metrics.rekeyed.inc(len(batch.away) + len(batch.retractions_away))
         self._metrics.redelivered.inc(batch.skipped)
+        inputs.labels("repeated", "").inc(batch.counted)
         self._metrics.messages.labels("plain").inc(len(batch.chunk) - batch.tolerant)
         self._metrics.messages.labels("tolerant").inc(batch.tolerant)
         for rejected in batch.rejected:

@@ -1,5 +1,6 @@
 """Sending to the topic from a process of its own: keyed as Kafka's own clients key."""
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -66,11 +67,15 @@ class Feed:
         )
         return self
 
-    def send(self, key: str | None, value: bytes) -> None:
+    def send(
+        self, key: str | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
         """Hand a message over; waits while too many are on their way."""
         while True:
             try:
-                self._producer.produce(self._topic, value, key, on_delivery=self._delivered)
+                self._producer.produce(
+                    self._topic, value, key, on_delivery=self._delivered, headers=list(headers)
+                )
             except BufferError:
                 self._producer.poll(0.1)
             else:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpstream.batch import Batch
-from bpstream.chunk import Chunk, Origins
+from bpstream.chunk import Chunk, Kept, Origins
 from bpstream.reading import Origin
 from bpstream.stream.publish import Record
 
@@ -22,8 +22,17 @@ _KEY = "key"
 RETRIED = "retried"
 """The header of a message that was a dead letter: the letter's id."""
 
+ARCHIVED = "archived"
+"""The header of a message that was made of an archived document, as `archived` makes it."""
+
+_KEPT = re.compile(rb"(.+):(\d{1,18})")
 _STOOD = re.compile(rb"(.+)" + rb":(\d{1,18})" * 4)
 """An origin: topic, partition, offset, entry, and when it arrived (µs since 1970)."""
+
+
+def archived(lineage: str, at: int) -> tuple[str, bytes]:
+    """The header that tells when the document of a message was archived (`chunk.Kept`)."""
+    return ARCHIVED, f"{lineage}:{at}".encode()
 
 
 def going_home(batch: Batch) -> list[tuple[Origin, str]]:
@@ -48,6 +57,8 @@ def homeward(batch: Batch) -> list[Record]:
             headers.append((_KEY, key))
         if at.message in chunk.retried:
             headers.append((RETRIED, b""))
+        if kept := chunk.archived.get(at.message):
+            headers.append(archived(*kept))
         body = chunk.values[at.message] if at.body is None else at.body
         records.append(Record(patient_id.encode(), body, headers, arrived_at // 1000))
     return records
@@ -65,6 +76,7 @@ def chunk_of(records: Sequence[Any]) -> Chunk:
         arrived_at=np.fromiter((record.timestamp for record in records), np.int64, n) * 1000,
         origins=Origins(np.full(n, records[0].partition, np.int32), offset, np.zeros(n, np.int64)),
         retried=_retried(records),
+        archived=_archived(records),
     )
 
 
@@ -93,6 +105,7 @@ def rekeyed_chunk_of(records: Sequence[Any], *, topic: str) -> Chunk:
             (dict(record.headers).get(_PATH) or b"").decode(errors="replace") for record in kept
         ],
         retried=_retried(kept),
+        archived=_archived(kept),
     )
 
 
@@ -102,6 +115,19 @@ def _retried(records: Sequence[Any]) -> frozenset[int]:
         for position, record in enumerate(records)
         if record.headers and RETRIED in dict(record.headers)
     )
+
+
+def _archived(records: Sequence[Any]) -> dict[int, Kept]:
+    told = {
+        position: _KEPT.fullmatch(dict(record.headers).get(ARCHIVED) or b"")
+        for position, record in enumerate(records)
+        if record.headers
+    }
+    return {
+        position: Kept(found[1].decode(errors="replace"), int(found[2]))
+        for position, found in told.items()
+        if found
+    }
 
 
 def _offsets(records: Sequence[Any]) -> NDArray[np.int64]:

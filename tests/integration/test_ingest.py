@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bpstream.commands import cli
+from bpstream.patients import RECENT
 from bpstream.simulator import Simulator
 from tests.fhir.messages import a_bundle, an_observation, at
 from tests.integration.workers import Worker, names, until, worker
@@ -279,13 +280,15 @@ def test_what_is_replayed_becomes_the_same_documents_once(
     ]
 
 
-def test_more_than_the_embedded_broker_keeps_is_ingested_without_a_loss(tmp_path: Path) -> None:
+def test_what_the_embedded_broker_cannot_keep_is_ingested_whole_and_replayed_without_effect(
+    tmp_path: Path,
+) -> None:
     readings, note = 6000, [{"text": "x" * 10_000}]
     path = tmp_path / "a.ndjson"
     with path.open("w") as file:
         for number in range(readings):
             # Half of the patients are not found by a look: their readings go home.
-            reference = {"reference": f"Patient/p{number % 400}"}
+            reference = {"reference": f"Patient/p{number % 300}"}
             subject = reference if number % 2 else {"display": "a patient", **reference}
             changes = {"id": f"o{number}", "subject": subject, "note": note}
             file.write(json.dumps(an_observation(**changes)) + "\n")
@@ -298,6 +301,14 @@ def test_more_than_the_embedded_broker_keeps_is_ingested_without_a_loss(tmp_path
         assert done.exit_code == 0, done.output
         until(lambda: demo.get("/status")["readings"] >= readings, 60, demo.told)
         assert demo.get("/status")["readings"] == readings
-        assert len({each["document_id"] for _, each in documents_of(tmp_path / "demo")}) == readings
+        found = list(documents_of(tmp_path / "demo"))
+        assert len({each["document_id"] for _, each in found}) == readings
+        # Each patient has more readings than the worker knows by themselves.
+        assert demo.patient("p7")["readings"] > RECENT
+        done = run(demo.environ, "replay")
+        assert done.stdout == f"{readings} readings sent to blood_pressure_fhir\n", done.output
+        until(lambda: demo.get("/status")["lag"] == 0, 30, demo.told)
+        assert demo.get("/status")["readings"] == readings
+        assert list(documents_of(tmp_path / "demo")) == found
     finally:
         assert demo.stop() == 0

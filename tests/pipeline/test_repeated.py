@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from bpstream.chunk import Kept
 from bpstream.patients import RECENT, counters_of
-from tests.pipeline.messages import Taken, body, chunk, messages
+from tests.pipeline.messages import TOPIC, Taken, at, body, chunk, messages
 from tests.pipeline.owner import Owner, patients_a_step
 
 FIRST = Taken("o1", systolic=150)
@@ -51,6 +52,36 @@ def test_a_reading_is_repeated_within_one_message_as_well():
         Taken("o2").document_id,
     ]
     assert step.repeated == 1
+
+
+BEGAN = at(30)
+
+
+@pytest.mark.parametrize(
+    ("lineage", "archived_at", "counted"),
+    [
+        ("ours", BEGAN, False),
+        ("ours", BEGAN + 1, False),
+        ("ours", BEGAN - 1, True),  # by a state that was before this one
+        ("another", BEGAN + 1, True),
+    ],
+)
+def test_an_archived_reading_counts_again_only_for_a_state_that_has_not_counted_it(
+    lineage, archived_at, counted
+):
+    owner = Owner()
+    owner.partition.checkpoint.lineage, owner.partition.checkpoint.since = "ours", BEGAN
+    owner.take(chunk(messages(FIRST, *OTHERS, Taken("one more"))))
+    again = chunk(messages(Taken("p2's", "p2"), FIRST, Taken("new")))
+    again.offset += RECENT + 1
+    again.archived = {1: Kept(lineage, archived_at)}
+    batch = owner.read(again)
+    assert batch.counted == (not counted)
+    owner.take(again)
+    readings = counters_of(owner.partition.patients.row("p1"))["readings"]
+    assert readings == RECENT + 2 + counted
+    assert counters_of(owner.partition.patients.row("p2"))["readings"] == 1
+    assert owner.partition.checkpoint.applied[TOPIC].offset == RECENT + 3
 
 
 @pytest.mark.parametrize("size", [1, 100], ids=["over chunks", "in one step"])

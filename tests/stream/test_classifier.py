@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -126,7 +127,7 @@ class Worker:
         partition.apply(self.kafka.records(CHANGELOG))
         return partition
 
-    async def put(self, offset: int, *values: bytes) -> None:
+    async def put(self, offset: int, *values: bytes, headers: Sequence[Any] = ()) -> None:
         """A chunk of one message, or of several from `offset` on."""
         message = SimpleNamespace(
             topic=TOPIC,
@@ -135,7 +136,7 @@ class Worker:
             follows=None,
             generation_id=self.generation,
             value=[
-                fetched(offset + nth, value, topic=TOPIC, timestamp=at(1) // 1000)
+                fetched(offset + nth, value, topic=TOPIC, timestamp=at(1) // 1000, headers=headers)
                 for nth, value in enumerate(values)
             ],
         )
@@ -185,6 +186,15 @@ def intake_of(worker: Worker) -> list[tuple[str, str]]:
     return [(each.alert_id, each.state) for each in worker.alerts if each.rule == "intake_paused"]
 
 
+def fates_of(worker: Worker) -> dict[str, float]:
+    return {
+        f"{sample.labels['fate']} {sample.labels['reason']}".strip(): sample.value
+        for family in worker.metrics.inputs.collect()
+        for sample in family.samples
+        if sample.name.endswith("_total") and sample.value
+    }
+
+
 READING = Taken("a", "p1")
 CORRECTED = READING._replace(version=2, status="corrected", systolic=125)
 UNKNOWN = READING._replace(name="unknown", status=RETRACTED)
@@ -218,13 +228,25 @@ async def test_every_input_has_exactly_one_fate(inputs, fates, together, new_wor
         for offset, value in enumerate(values):
             await worker.put(offset, value)
     await until(lambda: worker.acked[-1:] == [0 if together else len(values) - 1])
-    found = {
-        f"{sample.labels['fate']} {sample.labels['reason']}".strip(): sample.value
-        for family in worker.metrics.inputs.collect()
-        for sample in family.samples
-        if sample.name.endswith("_total") and sample.value
-    }
-    assert found == fates
+    assert fates_of(worker) == fates
+
+
+async def test_a_state_tells_what_was_archived_in_its_time_from_what_was_before(new_worker):
+    first = new_worker()
+    await first.put(0, body(READING))
+    await until(lambda: first.acked == [0])
+    began = first.recover().checkpoint.since
+    assert 0 < time.time() - began / 1e6 < 60
+
+    second = new_worker(generation=2)
+    second.recover()
+    for offset, archived_at in ((1, began), (2, began - 1)):
+        header = ("archived", f"life:{archived_at}".encode())
+        again = body(READING._replace(name=f"of {archived_at}"))
+        await second.put(offset, again, headers=[header])
+    await until(lambda: second.acked == [1, 2])
+    assert second.recover().checkpoint.since == began
+    assert fates_of(second) == {"repeated": 1, "reading": 1}
 
 
 async def test_the_enriched_topic_hears_of_documents_and_of_what_is_taken_back(new_worker):

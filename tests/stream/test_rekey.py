@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpstream.batch import Batch
-from bpstream.chunk import Chunk
+from bpstream.chunk import Chunk, Kept
 from bpstream.reading import Details, Origin, Reading, Readings, Retraction
-from bpstream.stream.rekey import chunk_of, going_home, homeward, rekeyed_chunk_of
+from bpstream.stream.rekey import archived, chunk_of, going_home, homeward, rekeyed_chunk_of
 from tests.stream.helpers import EPOCH_OF_TESTS, fetched
 
 TOPIC = "blood_pressure_fhir"
@@ -46,6 +46,7 @@ def a_batch(chunk: Chunk, away: list[Origin], retracted: list[Origin]) -> Batch:
         retractions_away=[Retraction(at, f"r{n}", "0" * 32, 0) for n, at in enumerate(retracted)],
         ignored=[],
         skipped=0,
+        counted=0,
         tolerant=0,
     )
 
@@ -164,6 +165,24 @@ def test_what_nobody_sent_home_does_not_stop_the_worker(headers):
     chunk = rekeyed_chunk_of([fetched(0, topic="rekeyed", headers=headers)], topic=TOPIC)
     assert len(chunk) == 0
     assert chunk.origins.offset.dtype == np.int64
+
+
+def test_that_it_was_archived_and_when_goes_along():
+    told = [
+        archived("b7e0:1-x", 1769722371619300),
+        ("archived", b"no time"),
+        ("archived", b":7"),
+        ("archived", b"\xff:7"),
+        ("archived", None),
+        ("retried", b""),
+    ]
+    records = [fetched(n, topic=TOPIC, headers=[each]) for n, each in enumerate(told)]
+    first = chunk_of([*records, fetched(9, topic=TOPIC)])
+    away = [Origin(n) for n in range(7)]
+    home = rekeyed_chunk_of(sent_home(first, away), topic=TOPIC)
+    expected = {0: Kept("b7e0:1-x", 1769722371619300), 3: Kept("\ufffd", 7)}
+    assert (first.archived, home.archived) == (expected, expected)
+    assert home.take(np.array([2, 3])).archived == {1: Kept("\ufffd", 7)}
 
 
 def test_the_original_key_and_that_it_was_a_dead_letter_go_along():
