@@ -122,7 +122,7 @@ def retry(ids: tuple[str, ...], reasons: tuple[str, ...], everything: bool, dry_
     either becomes a new letter.
     """
     if [bool(ids), bool(reasons), everything].count(True) != 1:
-        raise click.UsageError("name the letters: IDs, or --reason, or --all")
+        raise click.UsageError("name the letters in one way: by IDs, by --reason, or --all of them")
     from bpstream.stream.letters.index import Selection
 
     settings = common.settings()

@@ -66,8 +66,8 @@ def ingest(
                     sbp, dbp, mbp (mmHg), source (ART or NIBP)
 
     Any of them may be gzipped (.gz).  What cannot be read is told by file and line, and the
-    rest goes on; the exit status is then 1.  A call that was interrupted is gone on with by the
-    next.
+    rest goes on; the exit status is then 1.  After an interruption the same call goes on from
+    where Kafka has it.
     """
     from bpstream.ingest.documents import MOST_BYTES
     from bpstream.ingest.reader import Reader

@@ -91,21 +91,27 @@ def below(path: Path) -> Iterator[File]:
     """The file `path` is, or those of the folder it is, in the order of their names.
 
     In a folder what begins with a dot, and what is of no kind that is read, is passed over.
-    Raises :class:`FileError` for a path that is not there, or is of no kind that is read.
+    Raises :class:`FileError` for a path that is not there, or is of no kind that is read, and
+    for a folder that holds none.
     """
     if path == STDIN:
         yield File(path, None)
     elif path.is_dir():
-        for each in sorted(path.rglob("*")):
-            hidden = any(part.startswith(".") for part in each.relative_to(path).parts)
-            if not hidden and (kind := _kind(each)) and each.is_file():
-                yield File(each, kind)
+        found = [each for each in sorted(path.rglob("*")) if _is_shown(each.relative_to(path))]
+        files = [File(each, kind) for each in found if (kind := _kind(each)) and each.is_file()]
+        if not files:
+            raise FileError(f"holds no file of a kind that is read: {READ}")
+        yield from files
     elif not path.exists():
         raise FileError("no such file or folder")
     elif kind := _kind(path):
         yield File(path, kind)
     else:
         raise FileError(f"of no kind that is read: {READ}")
+
+
+def _is_shown(path: Path) -> bool:
+    return not any(part.startswith(".") for part in path.parts)
 
 
 def _kind(path: Path) -> Kind | None:

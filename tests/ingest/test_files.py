@@ -43,9 +43,14 @@ def test_a_dash_is_stdin():
     assert [str(file) for file in below(STDIN)] == ["stdin"]
 
 
-@pytest.mark.parametrize(("name", "why"), [("a.xml", "of no kind"), ("gone.json", "no such")])
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("a.xml", "of no kind"), ("gone.json", "no such"), ("folder", "holds no file of a kind")],
+)
 def test_what_cannot_be_read_is_an_error(tmp_path, name, why):
     (tmp_path / "a.xml").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / ".hidden.json").touch()
     with pytest.raises(FileError, match=why):
         list(below(tmp_path / name))
 

@@ -436,9 +436,9 @@ async def test_a_letter_that_the_topic_does_not_take_is_told_and_stays(kafka, un
         (["list", "--since", "yesterday"], "'yesterday' is no time such as"),
         (["list", "--limit", "-1"], "-1 is not in the range"),
         (["show", "7"], "'7' is no id such as 2:17:0"),
-        (["retry"], "name the letters: IDs, or --reason, or --all"),
-        (["retry", "--all", "1:2:3"], "name the letters: IDs, or --reason, or --all"),
-        (["retry", "--all", "--reason", "x"], "name the letters: IDs, or --reason, or --all"),
+        (["retry"], "name the letters in one way: by IDs"),
+        (["retry", "--all", "1:2:3"], "name the letters in one way: by IDs"),
+        (["retry", "--all", "--reason", "x"], "name the letters in one way: by IDs"),
     ],
 )
 def test_wrong_usage_has_the_status_2_and_is_told(settings, arguments, told):
