@@ -186,6 +186,7 @@ PULMONARY = concept("76284-9")
         {"bodySite": concept("81040000", system=SNOMED)},
         {"bodySite": {"text": "Right ventricle"}},
         {"bodySite": [concept("81040000", system=SNOMED)]},
+        {"bodySite": concept("244383003", system=SNOMED)},
         {"code": [PULMONARY]},
         {"code": concept(150044, system=MDC)},  # type: ignore[arg-type]
         {"code": concept("250767002", system=f"{SNOMED}/11000274103")},
