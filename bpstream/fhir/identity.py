@@ -27,10 +27,9 @@ def joined(parts: Iterable[str]) -> str:
 
 
 def source_of(observation: dict[str, Any]) -> str:
-    """Its meta.source, without the fragment: HAPI's servers name the request there.
+    """Its meta.source, without the fragment: there HAPI's servers name the request.
 
-    That is another one for every version (https://smilecdr.com/docs/fhir_repository/
-    tracing_and_provenance.html).
+    That is another one for every version (Smile CDR, Request Tracing and Provenance).
     """
     return text_of(object_of(observation.get("meta")).get("source")).partition("#")[0]
 
