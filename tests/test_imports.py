@@ -64,7 +64,7 @@ MAY_IMPORT = {
         "progress",
         "reading",
     },
-    "simulator": {"fhir", "reading"},
+    "simulator": set(),
     "sinks": {"alert", "document"},
     "stream": {
         "alarms",
