@@ -104,8 +104,10 @@ class Settings:
     """Patients the producer agent simulates; 0: none."""
     simulate_interval: float = _at_least(0.001, 5.0)
     """Seconds between two readings of a simulated patient."""
-    simulate_profile: str = _one_of("uniform", default="uniform")
-    """How simulated pressures are drawn."""
+    simulate_profile: str = _one_of("uniform", "patients", default="patients")
+    """How simulated pressures come about."""
+    simulate_speed: float = _at_least(0.001, 1.0)
+    """How many times as fast as the wall clock simulated patients live; readings have its time."""
     batch_size: int = _at_least(1, 2000)
     """Most messages of one fetched chunk that are processed at once."""
     model: str = "bp_logreg"

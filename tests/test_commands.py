@@ -1,7 +1,9 @@
 """The commands: what they say, what they do, and how they end."""
 
 import json
+import re
 from dataclasses import fields
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner, Result
@@ -12,6 +14,7 @@ import bpstream
 from bpstream.clinical import risk
 from bpstream.commands import cli, worker
 from bpstream.settings import Settings
+from bpstream.stream.embedded import EmbeddedBroker
 from tests.stream.brokers import everything_on, make_topic
 
 COMMANDS = sorted(cli.commands)
@@ -95,6 +98,11 @@ def test_a_setting_that_is_none_ends_every_command_with_the_status_of_wrong_usag
         (["simulate", "--count", "0"], "0 is not in the range x>=1"),
         (["simulate", "--patients", "0"], "0 is not in the range x>=1"),
         (["simulate", "--rate", "0"], "0 is not in the range x>0"),
+        (["simulate", "--profile", "unifrom"], "'unifrom' is not one of 'patients', 'uniform'"),
+        (["simulate", "--speed", "fast"], "'fast' is not a speed such as 60x"),
+        (["simulate", "--speed", "0x"], "BPSTREAM_SIMULATE_SPEED must be a number of at least"),
+        (["simulate", "--profile", "uniform", "--truth", "-"], "with --profile patients"),
+        (["demo", "--speed", "x"], "'x' is not a speed such as 60x"),
         (["demo", "--patients", "-1"], "-1 is not in the range x>=0"),
         (["demo", "--interval", "0"], "0.0 is not in the range x>=0.001"),
         (["worker", "--log-level", "loud"], "'loud' is not one of"),
@@ -129,6 +137,22 @@ def test_a_demos_options_outrank_the_environment(monkeypatch, options, environ, 
     assert f"{simulated[0]} simulated, every {simulated[1]:g} s" in done.output
 
 
+@pytest.mark.parametrize(
+    ("options", "environ", "told"),
+    [
+        ([], {}, "; they live 300 times as fast, a day in 4.8 min"),
+        (["--speed", "60x"], {}, "; they live 60 times as fast, a day in 24 min"),
+        ([], {"BPSTREAM_SIMULATE_SPEED": "1"}, "every 5 s\n"),
+        (["--speed", "60"], {"BPSTREAM_SIMULATE_SPEED": "1"}, "; they live 60 times as fast"),
+        ([], {"BPSTREAM_SIMULATE_PROFILE": "uniform"}, "every 5 s\n"),
+        (["--patients", "0"], {}, "every 5 s\n"),
+    ],
+)
+def test_a_demo_says_how_fast_its_patients_live(monkeypatch, options, environ, told):
+    monkeypatch.setattr(worker, "_run_worker", lambda *_, **__: None)
+    assert told in run("demo", *options, **environ).output
+
+
 @pytest.mark.services
 def test_simulate_sends_as_many_readings_as_asked_each_under_its_patient(kafka, unique_name):
     topic = make_topic(kafka, unique_name("fhir"))
@@ -136,7 +160,7 @@ def test_simulate_sends_as_many_readings_as_asked_each_under_its_patient(kafka, 
     options = ("--count", "53", "--patients", "7", "--rate", "10000")
     done = run("simulate", *options, "--seed", "11", **environ)
     assert done.exit_code == 0, done.output
-    assert done.output == f"readings\nsent 53 readings of 7 patients to {topic}\n"
+    assert done.output.startswith(f"readings\nsent 53 readings of 7 patients to {topic}\n")
     found = everything_on(kafka, topic)
     assert len(found) == 53
     for message in found:
@@ -151,6 +175,67 @@ def test_simulate_sends_as_many_readings_as_asked_each_under_its_patient(kafka, 
     assert [drawn(message) for message in everything_on(kafka, again)] == [
         drawn(message) for message in found
     ]
+
+
+@pytest.fixture(scope="module")
+def embedded():
+    with EmbeddedBroker() as broker:
+        yield broker.address
+
+
+@pytest.fixture
+def sent(embedded, unique_name, tmp_path):
+    """`sent(OPTIONS)`: the Observations `simulate` sends, by id, their truths, its output."""
+
+    def simulate(*options, **environ):
+        topic, file = unique_name("fhir"), tmp_path / "truth.jsonl"
+        environ |= {"BPSTREAM_BROKER": f"kafka://{embedded}", "BPSTREAM_TOPIC": topic}
+        done = run("simulate", *options, "--seed", "11", "--truth", str(file), **environ)
+        assert done.exit_code == 0, done.output
+        found = [json.loads(message.value()) for message in everything_on(embedded, topic)]
+        truth = [json.loads(line) for line in file.read_text().splitlines()]
+        return {each["id"]: each for each in found}, truth, done.output
+
+    return simulate
+
+
+def test_simulate_writes_what_is_known_of_each_reading_it_sent(sent):
+    found, truth, output = sent("--count", "503", "--patients", "20", "--rate", "1e5")
+    assert len(found) == len(truth) == 503
+    for each in truth:
+        observation = found[each["observation_id"]]
+        assert observation["subject"]["reference"] == f"Patient/{each['patient_id']}"
+        assert observation["effectiveDateTime"] == each["taken_at"]
+        pressures = [part["valueQuantity"]["value"] for part in observation["component"]]
+        assert pressures == [each["systolic"], each["diastolic"]]
+    wards = list(dict.fromkeys(each["ward"] for each in truth))
+    episodes = {(e["patient_id"], e["episode"]) for e in truth if e["episode"]}
+    artefacts = [each for each in truth if each["artefact"]]
+    assert f"  wards      {', '.join(wards)}\n" in output
+    assert sum(map(int, re.findall(r"(\d+) [hd]", output[output.index("episodes") :]))) == len(
+        episodes
+    )
+    assert len(artefacts) == sum(map(int, re.findall(r"\d+", output[output.index("artefacts") :])))
+
+
+def test_simulated_patients_live_as_fast_as_is_said_and_nothing_lies_in_the_future(sent):
+    options = ("--count", "60", "--patients", "10", "--rate", "100", "--speed", "60x")
+    _, truth, _ = sent(*options)
+    now = datetime.now(UTC)
+    moments = [datetime.fromisoformat(each["taken_at"]) for each in truth]
+    assert max(moments) < now
+    # Six rounds a tenth of a second apart, or one more where a cuff gave up.
+    passed = (moments[-1] - moments[0]).total_seconds()
+    assert passed in (0.5, 0.6)
+    lived = truth[-1]["patient_minutes"] - truth[0]["patient_minutes"]
+    assert lived == pytest.approx(passed, abs=0.001)  # minutes, for seconds
+
+
+def test_the_environment_says_how_patients_are_simulated_where_no_option_does(sent):
+    _, slow, _ = sent("--count", "40", "--rate", "1e4", "--speed", "1")
+    _, fast, _ = sent("--count", "40", "--rate", "1e4", BPSTREAM_SIMULATE_SPEED="600")
+    slow, fast = (each[-1]["patient_minutes"] - each[0]["patient_minutes"] for each in (slow, fast))
+    assert fast > 100 * slow
 
 
 def drawn(message: object) -> dict[str, object]:

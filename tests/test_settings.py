@@ -7,6 +7,7 @@ import pytest
 
 from bpstream.errors import SettingsError
 from bpstream.settings import Settings
+from bpstream.simulator import PROFILES
 
 DEFAULTS = {
     "BPSTREAM_APP_ID": "bpstream",
@@ -43,7 +44,8 @@ DEFAULTS = {
     "BPSTREAM_WEB_URL": "",
     "BPSTREAM_SIMULATE": "0",
     "BPSTREAM_SIMULATE_INTERVAL": "5.0",
-    "BPSTREAM_SIMULATE_PROFILE": "uniform",
+    "BPSTREAM_SIMULATE_PROFILE": "patients",
+    "BPSTREAM_SIMULATE_SPEED": "1.0",
     "BPSTREAM_BATCH_SIZE": "2000",
     "BPSTREAM_MODEL": "bp_logreg",
     "BPSTREAM_ALARM_RULES": "",
@@ -92,6 +94,8 @@ def test_variables_of_others_are_left_alone():
         ("PARTITIONS", "12", 12),
         ("SIMULATE", "0", 0),
         ("SIMULATE_INTERVAL", "0.5", 0.5),
+        ("SIMULATE_PROFILE", "uniform", "uniform"),
+        ("SIMULATE_SPEED", "60", 60.0),
         ("MAX_SKEW", "0", 0.0),
         ("WEB_PORT", "65535", 65535),
         ("DATA_DIR", "/data", Path("/data")),
@@ -140,7 +144,9 @@ def test_an_unknown_variable_is_refused_and_the_near_one_is_suggested(name, hint
         ("ARCHIVE_LAYOUT", "file", "segments or files"),
         ("ARCHIVE_READINGS", "anomalies", "normal or all"),
         ("INDEX_READINGS", "normal", "anomalies or all"),
-        ("SIMULATE_PROFILE", "unifrom", "uniform"),
+        ("SIMULATE_PROFILE", "unifrom", "uniform or patients"),
+        ("SIMULATE_SPEED", "0", "a number of at least 0.001"),
+        ("SIMULATE_SPEED", "60x", "a number"),
         ("LOG", "JSON", "text or json"),
         ("BROKER_SECURITY_PROTOCOL", "TLS", "PLAINTEXT or SSL or SASL_PLAINTEXT or SASL_SSL"),
         ("BROKER_SASL_MECHANISM", "GSSAPI", "PLAIN or SCRAM-SHA-256 or SCRAM-SHA-512"),
@@ -262,3 +268,9 @@ def test_the_table_tells_a_nought_from_nothing():
 def test_settings_cannot_be_changed():
     with pytest.raises(AttributeError):
         Settings().topic = "other"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_of_the_simulator_is_a_setting(profile):
+    settings = Settings.from_env({"BPSTREAM_SIMULATE_PROFILE": profile})
+    assert settings.simulate_profile == profile

@@ -50,3 +50,18 @@ def settings(**changed: Any) -> Settings:
 def broker_note(settings: Settings) -> Path:
     """Where a running demo says at which address its broker is."""
     return settings.data_dir / "broker"
+
+
+class Speed(click.ParamType):
+    """How many times as fast: 60 or 60x."""
+
+    name = "speed"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number; Settings knows its bounds."""
+        try:
+            return float(str(value).removesuffix("x"))
+        except ValueError:
+            self.fail(f"{value!r} is not a speed such as 60x", param, ctx)

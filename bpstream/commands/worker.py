@@ -9,7 +9,12 @@ from bpstream.commands import common
 from bpstream.errors import SettingsError, StartError
 from bpstream.settings import Settings
 
+_DEMO_SPEED = 300.0
+"""A reading every five seconds is one every 25 minutes then, as ambulatory monitors take them."""
+
 _LEVELS = click.Choice(["debug", "info", "warning", "error"])
+
+_MINUTES_A_DAY = 24 * 60
 
 
 @click.command()
@@ -37,9 +42,18 @@ def worker(log_level: str) -> None:
     show_default=True,
     help="Seconds between two rounds.",
 )
+@click.option(
+    "--speed",
+    type=common.Speed(),
+    default=_DEMO_SPEED,
+    envvar="BPSTREAM_SIMULATE_SPEED",
+    metavar="N[x]",
+    show_default=True,
+    help="The patients live so many times as fast as the wall clock.",
+)
 @click.option("--log-level", "-l", type=_LEVELS, default="warning", show_default=True)
 @common.command
-def demo(patients: int, interval: float, log_level: str) -> None:
+def demo(patients: int, interval: float, speed: float, log_level: str) -> None:
     """Run the whole job in one process: broker, patients, classifier, page.
 
     Needs nothing but Python: the broker is librdkafka's test cluster, in memory, and the
@@ -56,6 +70,7 @@ def demo(patients: int, interval: float, log_level: str) -> None:
             partitions=PARTITIONS,
             simulate=patients,
             simulate_interval=interval,
+            simulate_speed=speed,
         )
         note = common.broker_note(settings)
         try:
@@ -76,12 +91,17 @@ def _say_where(settings: Settings) -> None:
     from bpstream.stream.sinks import local_index
 
     index = settings.elasticsearch_url or str(local_index(settings))
+    fast = ""
+    lives = settings.simulate and settings.simulate_profile == "patients"
+    if lives and settings.simulate_speed != 1:
+        day = _MINUTES_A_DAY / settings.simulate_speed
+        fast = f"; they live {settings.simulate_speed:g} times as fast, a day in {day:.3g} min"
     click.echo(
         f"bpstream {__version__}: research and teaching, not a medical device\n"
         f"  page     http://{settings.web_host}:{settings.web_port}/\n"
         f"  broker   {settings.broker}  (topic {settings.topic})\n"
-        f"  patients {settings.simulate} simulated, every {settings.simulate_interval:g} s; "
-        "counters begin anew, index and archive go on\n"
+        f"  patients {settings.simulate} simulated, every {settings.simulate_interval:g} s{fast}\n"
+        "           counters begin anew, index and archive go on\n"
         f"  index    {index}  (anomalies)\n"
         f"  archive  {settings.archive}  (normal readings)\n"
         "Ctrl-C ends it."

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import faust
 from confluent_kafka import TopicPartition
@@ -120,7 +121,9 @@ class App(faust.App):
         self.timer(_SEAL_EVERY, name="bpstream.seal")(self._seal)
         if settings.simulate:
             self._simulator = Simulator(
-                patients=settings.simulate, profile=settings.simulate_profile
+                patients=settings.simulate,
+                profile=settings.simulate_profile,
+                speed=settings.simulate_speed,
             )
             self.timer(settings.simulate_interval, name="bpstream.simulate")(self._simulate)
         self.on_rebalance_complete.connect(self._on_rebalance_complete, weak=False)
@@ -134,7 +137,8 @@ class App(faust.App):
 
     async def _simulate(self) -> None:
         """The producer agent: one reading of every simulated patient."""
-        messages = self._simulator.round(datetime.now(UTC))
+        now = datetime.now(ZoneInfo(self.settings.timezone))
+        messages = self._simulator.round(now)
         records = [Record(message.key.encode(), message.value) for message in messages]
         await self.publisher.publish(self.settings.topic, records, partitions=self.found.partitions)
 
