@@ -99,7 +99,7 @@ MAY_IMPORT = {
         "stream",
     },
     "web": {"stream"},
-    "training": {"clinical"},
+    "training": {"clinical", "simulator"},
     "ingest": {"fhir", "reading"},
     "replay": {"document", "fhir", "reading", "sinks"},
     "commands": {
