@@ -80,6 +80,16 @@ class Settings:
     """The alias; the indices behind it are named by the reading's month."""
     index_readings: str = _one_of("anomalies", "all", default="anomalies")
     """Which readings are indexed."""
+    kibana_url: str = ""
+    """Kibana's address, with its base path and space (`/s/ward-3`); empty: none."""
+    kibana_api_key: str = _secret()
+    """Kibana's API key."""
+    kibana_username: str = ""
+    """Kibana's user."""
+    kibana_password: str = _secret()
+    """Kibana's password."""
+    kibana_ca_file: str = ""
+    """The certificates (PEM) that Kibana's own is checked against."""
     fhir_base: str = ""
     """Absolute references below this address are told as relative ones are."""
     source: str = ""
@@ -143,6 +153,7 @@ class Settings:
         for name, address in (
             ("BROKER", self.broker),
             ("ELASTICSEARCH_URL", self.elasticsearch_url),
+            ("KIBANA_URL", self.kibana_url),
         ):
             if "@" in address:
                 stem = _PREFIX + name.removesuffix("_URL")

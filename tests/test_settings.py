@@ -32,6 +32,11 @@ DEFAULTS = {
     "BPSTREAM_ELASTICSEARCH_CA_FILE": "",
     "BPSTREAM_INDEX": "bp-anomalies",
     "BPSTREAM_INDEX_READINGS": "anomalies",
+    "BPSTREAM_KIBANA_URL": "",
+    "BPSTREAM_KIBANA_API_KEY": "",
+    "BPSTREAM_KIBANA_USERNAME": "",
+    "BPSTREAM_KIBANA_PASSWORD": "",
+    "BPSTREAM_KIBANA_CA_FILE": "",
     "BPSTREAM_FHIR_BASE": "",
     "BPSTREAM_SOURCE": "",
     "BPSTREAM_DATA_DIR": "var",
@@ -61,6 +66,8 @@ SECRETS = (
     "BPSTREAM_BROKER_PASSWORD",
     "BPSTREAM_ELASTICSEARCH_API_KEY",
     "BPSTREAM_ELASTICSEARCH_PASSWORD",
+    "BPSTREAM_KIBANA_API_KEY",
+    "BPSTREAM_KIBANA_PASSWORD",
     "BPSTREAM_WEB_TOKEN",
     "BPSTREAM_WEBHOOK_URL",
     "BPSTREAM_WEBHOOK_SECRET",
@@ -252,6 +259,7 @@ def test_a_setting_that_sounds_secret_is_one():
         ("BROKER", "kafka://me:s3cret@host:9092", "BROKER"),
         ("BROKER", "kafka://a:1;kafka://me:s3cret@host", "BROKER"),
         ("ELASTICSEARCH_URL", "https://me:s3cret@host:9200", "ELASTICSEARCH"),
+        ("KIBANA_URL", "https://me:s3cret@host:5601", "KIBANA"),
     ],
 )
 def test_an_address_with_a_password_is_refused_without_telling_it(name, address, stem):

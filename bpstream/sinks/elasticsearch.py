@@ -15,8 +15,8 @@ from tenacity.wait import wait_base
 from bpstream.document import Entry, Found, Line, Refused, Removal, latest, month_of
 from bpstream.errors import BPStreamError, SinkError, StartError
 from bpstream.sinks import answers
-from bpstream.sinks.mapping import PROPERTIES, index_template
 from bpstream.sinks.node import MOST_DOCUMENTS, Node
+from bpstream.sinks.template import Template
 
 _OLDEST_MAJOR = 8
 _REQUEST_TIMEOUT = 30.0  # seconds
@@ -121,29 +121,7 @@ class ElasticsearchIndex:
         Changes nothing the second time.  Raises :class:`StartError` if another template or
         index stands in the way, :class:`SinkError` if Elasticsearch is away.
         """
-        indices, alias = self._client.indices, self._alias
-        try:
-            there = await indices.get_alias(index=f"{alias},{alias}-*", ignore_unavailable=True)
-            if alias in there.body:
-                raise StartError(
-                    f"{self._url} has an index named {alias}, where the alias belongs: "
-                    f"delete it, or choose another name"
-                )
-            await indices.put_index_template(name=alias, **index_template(alias))
-            simulated = await indices.simulate_index_template(name=f"{alias}-2010.01")
-            template = simulated["template"]
-            strict = template.get("mappings", {}).get("dynamic") == "strict"
-            if not strict or alias not in template.get("aliases", {}):
-                raise StartError(
-                    f"{self._url} has an index template that comes before {alias}: "
-                    f"lower its priority, or keep its patterns from {alias}-*"
-                )
-            if there.body:
-                await indices.put_mapping(
-                    index=f"{alias}-*", dynamic="strict", properties=PROPERTIES
-                )
-        except (ApiError, TransportError) as error:
-            raise self._node.failure(error) from error
+        await Template(self._client, self._alias).install()
 
     async def write(self, entries: Sequence[Entry]) -> list[Refused]:
         """Return once every entry is stored, or refused for good; else raise SinkError.

@@ -1,7 +1,7 @@
 """The sinks that the settings ask for."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from bpstream.sinks.contents import of_elasticsearch, of_local
 from bpstream.sinks.elasticsearch import ElasticsearchIndex, connect
 from bpstream.sinks.files import FileArchive
 from bpstream.sinks.local import LocalIndex
+from bpstream.sinks.mapping import index_template
 from bpstream.sinks.segments import Position, SegmentArchive
+from bpstream.sinks.template import Template
 from bpstream.stream.stores import Archive, Index
 
 LOCAL_INDEX = "index.sqlite"
@@ -30,6 +32,22 @@ def new_index(settings: Settings) -> Index:
     if not settings.elasticsearch_url:
         return LocalIndex(local_index(settings))
     return ElasticsearchIndex(connect(**_elasticsearch(settings)), alias=settings.index)
+
+
+@asynccontextmanager
+async def template(settings: Settings) -> AsyncIterator[Template]:
+    """The index template in Elasticsearch, which answers and will do.
+
+    Raises StartError and SinkError as the index does.
+    """
+    async with connect(**_elasticsearch(settings)) as client:
+        await ElasticsearchIndex(client).check()
+        yield Template(client, settings.index)
+
+
+def template_body(settings: Settings) -> dict[str, Any]:
+    """The index template, for who installs it by hand."""
+    return index_template(settings.index)
 
 
 async def indexed(settings: Settings, fields: list[str]) -> AsyncIterator[list[dict[str, Any]]]:

@@ -3,6 +3,7 @@
 import errno
 import gzip
 import json
+import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from io import FileIO
@@ -114,6 +115,16 @@ def archived_lines(folder: Path) -> list[bytes]:
         elif path.suffix == ".jsonl" and not path.with_suffix(".jsonl.gz").exists():
             found += path.read_bytes().splitlines(keepends=True)
     return found
+
+
+def a_certificate(folder: Path, name: str) -> Path:
+    """A new certificate of 127.0.0.1 that signs itself, and its key beside it."""
+    path = folder / f"{name}.pem"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    names = ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-out", str(path), "-keyout", str(path.with_suffix(".key"))]
+    subprocess.run([*request, *names, *files], check=True, capture_output=True)
+    return path
 
 
 class Disk:

@@ -4,10 +4,8 @@ import asyncio
 import base64
 import shutil
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from itertools import chain
-from pathlib import Path
 
 import pytest
 from elasticsearch import AsyncElasticsearch
@@ -16,7 +14,7 @@ from tenacity import wait_none
 from bpstream.document import Refused
 from bpstream.errors import SinkError, StartError
 from bpstream.sinks.elasticsearch import ElasticsearchIndex, connect
-from tests.sinks.helpers import Answer, ScriptedNode, an_entry
+from tests.sinks.helpers import Answer, ScriptedNode, a_certificate, an_entry
 
 _PROXY: dict[str, str] = {}
 
@@ -237,19 +235,9 @@ def test_settings_that_do_not_fit_stop_the_start(settings, words):
         connect(**settings)
 
 
-def _certificate(folder: Path, name: str) -> Path:
-    """A new certificate of 127.0.0.1 that signs itself, and its key beside it."""
-    path = folder / f"{name}.pem"
-    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-    names = ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-out", str(path), "-keyout", str(path.with_suffix(".key"))]
-    subprocess.run([*request, *names, *files], check=True, capture_output=True)
-    return path
-
-
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
 async def test_a_node_is_trusted_by_its_own_ca_file_alone(tmp_path):
-    ours, other = _certificate(tmp_path, "ours"), _certificate(tmp_path, "other")
+    ours, other = a_certificate(tmp_path, "ours"), a_certificate(tmp_path, "other")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(ours, ours.with_suffix(".key"))
     async with ScriptedNode(ssl_context=context) as node:
