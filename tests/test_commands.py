@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner, Result
-from elasticsearch import Elasticsearch
 from kafka.partitioner.default import DefaultPartitioner
 
 import bpstream
@@ -271,33 +270,3 @@ def test_train_writes_a_model_that_can_be_served_and_prints_how_it_does(tmp_path
     assert "recall" in done.output
     assert done.output.endswith(f"written to {tmp_path / 'model'}\n")
     assert risk.load(tmp_path / "model").name == "bp_logreg"
-
-
-@pytest.mark.services
-def test_provision_installs_the_template_and_doing_it_again_changes_nothing(
-    elasticsearch, unique_name
-):
-    name = unique_name("bp")
-    environ = {"BPSTREAM_ELASTICSEARCH_URL": elasticsearch, "BPSTREAM_INDEX": name}
-    with Elasticsearch(elasticsearch) as client:
-        found = []
-        for _ in range(2):
-            done = run("provision", **environ)
-            assert done.exit_code == 0, done.output
-            assert done.output == f"the index template {name} is installed\n"
-            found.append(client.indices.get_index_template(name=name).body)
-    assert found[0] == found[1]
-    (template,) = found[0]["index_templates"]
-    assert template["index_template"]["index_patterns"] == [f"{name}-*"]
-
-
-def test_provision_without_an_elasticsearch_is_wrong_usage():
-    done = run("provision")
-    assert done.exit_code == 2
-    assert "BPSTREAM_ELASTICSEARCH_URL is not set" in done.stderr
-
-
-def test_provision_says_that_elasticsearch_is_away():
-    done = run("provision", BPSTREAM_ELASTICSEARCH_URL="http://127.0.0.1:9")
-    assert done.exit_code == 1
-    assert done.stderr.startswith("bpstream: http://127.0.0.1:9 cannot be reached")
