@@ -33,8 +33,9 @@ services: ## Start a real Kafka and Elasticsearch as local processes (java >= 17
 services-stop: ## Stop them
 	@$(PYTHON) compose/services/services.py stop
 
-up: ## Start Kafka, Elasticsearch, Kibana and a worker with Docker
+up: ## Start Kafka, Elasticsearch, Kibana and a worker with Docker, and provision them
 	docker compose -f compose/docker-compose.yml up --build --detach --wait
+	docker compose -f compose/docker-compose.yml run --build --rm provision
 
 down: ## Stop them; what they stored stays
 	docker compose -f compose/docker-compose.yml down

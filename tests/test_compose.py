@@ -11,14 +11,18 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from bpstream.commands import cli
 from bpstream.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 COMPOSE_FILE = ROOT / "compose" / "docker-compose.yml"
 COMPOSE = yaml.safe_load(COMPOSE_FILE.read_text())
 SERVICES = COMPOSE["services"]
-WORKER = SERVICES["worker"]
+WORKER, PROVISION = SERVICES["worker"], SERVICES["provision"]
+# Those that stay; the others run once, when they are asked to.
+RUNNING = {name: each for name, each in SERVICES.items() if "profiles" not in each}
 # One instruction a line, its continuations joined.
 DOCKERFILE = (ROOT / "compose" / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
 ENVIRONMENT = [
@@ -79,13 +83,13 @@ def test_the_worker_is_built_on_one_exact_python():
     assert re.fullmatch(r"python:3\.11\.\d+-slim-\w+", images.pop())
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", RUNNING)
 def test_ports_are_published_on_this_machine_alone(service):
     for port in SERVICES[service]["ports"]:
         assert port.startswith("127.0.0.1:")
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", RUNNING)
 def test_a_service_has_a_health_check(service):
     assert SERVICES[service]["healthcheck"]["test"][0] == "CMD"
 
@@ -97,7 +101,7 @@ def test_a_service_waits_for_those_it_needs_to_be_healthy(service):
 
 
 def test_what_a_service_stores_is_on_a_volume_of_its_own():
-    mounted = [mount.split(":")[0] for each in SERVICES.values() for mount in each["volumes"]]
+    mounted = [mount.split(":")[0] for each in RUNNING.values() for mount in each["volumes"]]
     assert sorted(mounted) == sorted(COMPOSE["volumes"])
 
 
@@ -109,12 +113,36 @@ def test_a_secret_has_no_default(service, name, value):
         assert match[2] == "?", f"{service}: {name} has a default"
 
 
-def test_the_worker_has_no_more_rights_than_it_needs():
-    assert instructions("USER") == [[WORKER["user"]]]
-    assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", WORKER["user"])
-    assert WORKER["read_only"]
-    assert WORKER["tmpfs"] == ["/tmp"]
-    assert WORKER["cap_drop"] == ["ALL"]
+@pytest.mark.parametrize("service", ["worker", "provision"])
+def test_bpstream_has_no_more_rights_than_it_needs(service):
+    definition = SERVICES[service]
+    assert instructions("USER") == [[definition["user"]]]
+    assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", definition["user"])
+    assert definition["read_only"]
+    assert definition["tmpfs"] == ["/tmp"]
+    assert definition["cap_drop"] == ["ALL"]
+
+
+def test_elasticsearch_and_kibana_are_provisioned_once_they_are_healthy():
+    program, *arguments = PROVISION["command"]
+    assert (program, arguments) == ("bpstream", ["provision", "--keep"])
+    assert CliRunner().invoke(cli, [*arguments, "--help"]).exit_code == 0
+    settings = Settings.from_env(PROVISION["environment"])
+    assert settings.elasticsearch_url == WORKER["environment"]["BPSTREAM_ELASTICSEARCH_URL"]
+    assert settings.kibana_url == "http://kibana:5601"
+    assert SERVICES["kibana"]["ports"] == ["127.0.0.1:5601:5601"]
+    assert set(PROVISION["depends_on"]) == {"elasticsearch", "kibana"}
+
+
+def test_what_runs_once_is_not_waited_for_and_run_by_its_name():
+    makefile = (ROOT / "Makefile").read_text()
+    up = re.search(r"^up:.*\n((?:\t.*\n)+)", makefile, re.MULTILINE)
+    assert up is not None
+    first, second = up[1].splitlines()
+    assert first.endswith("up --build --detach --wait")
+    assert second.endswith(" run --build --rm provision")
+    assert [name for name in SERVICES if name not in RUNNING] == ["provision"]
+    assert PROVISION["profiles"] == ["provision"]
 
 
 def test_the_image_and_the_stack_ask_the_worker_the_same_question():
