@@ -145,8 +145,8 @@ class App(faust.App):
     async def _turn(self) -> None:
         self.health.turn()
         self.metrics.patients.set(len(self.patients))
-        for tp, behind in self._lag().items():
-            self.metrics.lag.labels(tp.topic, tp.partition).set(behind)
+        lag = self._lag().items()
+        self.metrics.tell_lag((tp.topic, tp.partition, behind) for tp, behind in lag)
 
     async def _seal(self) -> None:
         """Seal old segments of partitions that nothing arrives for."""

@@ -1,5 +1,7 @@
 """What the worker counts, for Prometheus.  No label ever carries a patient's id."""
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -88,6 +90,15 @@ class Metrics:
             ("topic", "partition"),
             registry=self.registry,
         )
+
+    def tell_lag(self, behind: Iterable[tuple[str, int, int]]) -> None:
+        """Tell topic, partition and lag of those that are this worker's now, and of no other.
+
+        The lag of one that moved away would stay what it was last, and no longer be true.
+        """
+        self.lag.clear()
+        for topic, partition, messages in behind:
+            self.lag.labels(topic, partition).set(messages)
 
 
 def total(counter: Counter, **labels: str) -> int:
