@@ -43,7 +43,7 @@ _SYSTOLIC_FROM = np.array([120.0, 130.0, 140.0])
 _DIASTOLIC_FROM = np.array([80.0, 80.0, 90.0])
 # The same guideline's hypertensive crisis, without regard to organ damage: SEVERE lies
 # above it, CRITICAL includes it, for 180/120 is not to wait.
-_CRISIS_SYSTOLIC, _CRISIS_DIASTOLIC = 180.0, 120.0
+CRISIS_SYSTOLIC, CRISIS_DIASTOLIC = 180.0, 120.0
 
 
 class Severity(IntEnum):
@@ -78,7 +78,7 @@ def categorize(systolic: NDArray[np.float64], diastolic: NDArray[np.float64]) ->
     category = np.maximum(
         _band(systolic, _SYSTOLIC_FROM), _band(diastolic, _DIASTOLIC_FROM)
     ).astype(np.int8)
-    severe = (systolic > _CRISIS_SYSTOLIC) | (diastolic > _CRISIS_DIASTOLIC)
+    severe = (systolic > CRISIS_SYSTOLIC) | (diastolic > CRISIS_DIASTOLIC)
     category[severe] = Category.SEVERE
     return category
 
@@ -115,8 +115,8 @@ def severity(
         | (diastolic >= _HIGH_FROM_DIASTOLIC)
     ] = Severity.HIGH
     ranked[
-        (systolic >= _CRISIS_SYSTOLIC)
-        | (diastolic >= _CRISIS_DIASTOLIC)
+        (systolic >= CRISIS_SYSTOLIC)
+        | (diastolic >= CRISIS_DIASTOLIC)
         | (systolic < _CRITICAL_BELOW_SYSTOLIC)
         | (mean < _CRITICAL_BELOW_MEAN)
     ] = Severity.CRITICAL

@@ -1,0 +1,55 @@
+"""Series for the tests of training: written down, or drawn at random."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bpstream.training.readings import Series, fingerprint
+
+DATA = Path(__file__).parents[3] / "shared/data"
+SAMPLE, OPEN = DATA / "bp_open_sample500.csv.gz", DATA / "bp_open.parquet"
+needs_sample = pytest.mark.skipif(not SAMPLE.exists(), reason="the sample of readings is not here")
+
+
+def a_series(*rows: tuple) -> Series:
+    """Of (patient, minute, systolic, diastolic[, charted mean[, source]]), in any order."""
+    full = [(*row, *(np.nan, "NIBP")[len(row) - 4 :]) for row in rows]
+    full.sort(key=lambda row: (row[0], row[1], row[5]))
+    names, patient = np.unique([row[0] for row in full], return_inverse=True)
+    t, systolic, diastolic, mean = (
+        np.array([row[column] for row in full], float) for column in (1, 2, 3, 4)
+    )
+    prints = [
+        fingerprint([(row[1], row[5], row[2], row[3]) for row in full if row[0] == name])
+        for name in names
+    ]
+    return Series(
+        patient=patient,
+        t_minutes=t,
+        systolic=systolic,
+        diastolic=diastolic,
+        mean=mean,
+        source=np.array([row[5] for row in full]),
+        patient_ids=names,
+        fingerprints=np.array(prints, np.uint64),
+        left_out={},
+    )
+
+
+def random_series(*, patients: int, readings: int, seed: int = 0, sd: float = 18.0) -> Series:
+    """Each patient wanders about a pressure of its own, a reading an hour or so."""
+    random = np.random.default_rng(seed)
+    shape = (patients, readings)
+    level = random.normal(115, sd, patients)[:, None]
+    wander = np.cumsum(random.normal(0, 4, shape), axis=1)
+    systolic = np.clip(np.round(level + wander + random.normal(0, 6, shape)), 50, 280)
+    diastolic = np.round(np.clip(systolic * random.normal(0.6, 0.05, shape), 25, systolic - 12))
+    minutes = np.cumsum(random.integers(5, 120, shape), axis=1)
+    names = [f"p{number:05d}" for number in range(patients)]
+    columns = zip(
+        np.repeat(names, readings).tolist(),
+        *(each.ravel().tolist() for each in (minutes, systolic, diastolic)),
+        strict=True,
+    )
+    return a_series(*columns)
