@@ -46,10 +46,14 @@ def random_series(*, patients: int, readings: int, seed: int = 0, sd: float = 18
     systolic = np.clip(np.round(level + wander + random.normal(0, 6, shape)), 50, 280)
     diastolic = np.round(np.clip(systolic * random.normal(0.6, 0.05, shape), 25, systolic - 12))
     minutes = np.cumsum(random.integers(5, 120, shape), axis=1)
-    names = [f"p{number:05d}" for number in range(patients)]
-    columns = zip(
-        np.repeat(names, readings).tolist(),
-        *(each.ravel().tolist() for each in (minutes, systolic, diastolic)),
-        strict=True,
+    return Series(
+        patient=np.repeat(np.arange(patients), readings),
+        t_minutes=minutes.ravel().astype(float),
+        systolic=systolic.ravel(),
+        diastolic=diastolic.ravel(),
+        mean=np.full(systolic.size, np.nan),
+        source=np.full(systolic.size, "NIBP"),
+        patient_ids=np.array([f"p{number:05d}" for number in range(patients)]),
+        fingerprints=random.integers(2**63, size=patients).astype(np.uint64),
+        left_out={},
     )
-    return a_series(*columns)
