@@ -130,6 +130,7 @@ ONLY_IN = {
     "aiohttp": {"kibana", "sinks", "web"},
     "confluent_kafka": {"stream"},
     "elasticsearch": {"sinks"},
+    "matplotlib": {"training"},
     "pyarrow": {"ingest", "training"},
     "sklearn": {"training"},
     "joblib": {"training"},
@@ -189,7 +190,7 @@ def test_the_worker_that_serves_never_imports_what_only_training_needs():
     # The core of pyarrow is there all the same: elasticsearch imports it where it finds it.
     script = (
         "import sys, bpstream.stream.app, bpstream.web.server\n"
-        "never = {'sklearn', 'scipy', 'joblib', 'pyarrow.csv', 'pyarrow.parquet'}\n"
+        "never = {'sklearn', 'scipy', 'joblib', 'matplotlib', 'pyarrow.csv', 'pyarrow.parquet'}\n"
         "print(*sorted(never & set(sys.modules)))"
     )
     done = subprocess.run(

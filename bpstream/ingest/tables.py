@@ -66,12 +66,8 @@ class Tables:
                 raise FileError(f"line {line} is no CSV in UTF-8: {error}") from None
 
     def _parquet(self, file: File, done: int) -> Iterator[Item]:
-        try:
-            import pyarrow.parquet  # noqa: PLC0415 - an extra
-        except ImportError:
-            raise FileError(
-                "Parquet needs pyarrow, which is not installed: pip install 'bpstream[parquet]'"
-            ) from None
+        import pyarrow.parquet  # noqa: PLC0415 - large, and only Parquet needs it
+
         size, row = file.size(), 0
         try:
             with pyarrow.parquet.ParquetFile(file.path) as table:

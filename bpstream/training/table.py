@@ -46,7 +46,7 @@ def read(path: Path) -> Table:
     Raises :class:`FileError` when there is no such file, when it is not what its name says,
     when it lacks a column, or where text stands in a column of numbers.
     """
-    import pyarrow as pa  # noqa: PLC0415 - 40 MB that only training and `ingest` need
+    import pyarrow as pa  # noqa: PLC0415 - large, and a worker needs none of it
 
     try:
         columns = _columns(path)

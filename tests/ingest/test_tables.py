@@ -5,7 +5,9 @@ import tracemalloc
 from collections import deque
 from datetime import datetime
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from bpstream.ingest.files import File, Kind
 from bpstream.ingest.tables import Tables
@@ -148,20 +150,7 @@ def test_a_large_table_is_read_in_little_memory(tmp_path):
 # Parquet.
 
 
-def test_without_pyarrow_parquet_is_told_with_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
-    path = tmp_path / "a.parquet"
-    path.touch()
-    (problem,) = problems_of(path)
-    assert problem.ends
-    assert "pip install 'bpstream[parquet]'" in problem.what
-
-
 def a_parquet(path, **columns):
-    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow, the extra `parquet`")
-    from pyarrow import parquet
-
     parquet.write_table(pyarrow.table(columns), path)
     return path
 
