@@ -50,7 +50,10 @@ class TargetReport(msgspec.Struct, frozen=True, kw_only=True):
     events: int
     patients: int
     patient_days: float
-    """For how long patients were watched: between readings that follow each other in time."""
+    """For how long patients were watched: between readings that follow each other in time.
+
+    Two sources of one patient are two series, and each is watched for itself.
+    """
     prevalence: float | None
     """The share of events."""
     sensitivity: float
