@@ -19,7 +19,7 @@ TARGETS = ("hypotension", "low_map", "severe")
 """By these names they stand in a document's `early_warning`, and in a model's report."""
 
 # mmHg.  The mean that is to be kept in septic shock: Evans et al., Surviving Sepsis Campaign
-# 2021, Intensive Care Med 2021;47:1181-1247, recommendation 11.
+# 2021, Intensive Care Med 2021;47:1181-1247.
 LOW_MEAN_BELOW = 65.0
 
 # bpstream's own choice: in intensive care, where readings are mostly an hour apart, nearly all

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from bpstream.clinical.categories import pulse_pressure
 
-# mmHg, both ends included: near the ranges in which IEC 80601-2-30:2018 has an automated cuff
-# be accurate (systolic 60-230, diastolic 40-130, for adults), widened for what lines and
-# shocked patients show.
+# mmHg, both ends included: bpstream's own choice, wider than what IEC 80601-2-30 asks an
+# automated cuff to measure, because shocked patients and arterial lines go beyond that.
 _SYSTOLIC_RANGE = (40.0, 300.0)
 _DIASTOLIC_RANGE = (20.0, 200.0)
 # bpstream's own choice: below it the two pressures are hardly told apart by a cuff.
