@@ -23,6 +23,7 @@ check: $(VENV)/dev ## Lint, check the types and the import rules
 bench: $(VENV)/dev ## Measure bpstream beside its peers, on one real broker, in one run
 	@$(BIN)/python -m tests.bench --report var/bench.json
 	@$(BIN)/python -m tests.bench.parsing
+	@$(BIN)/python -m tests.bench.serving
 
 soak: $(VENV)/dev ## Kill workers, the broker and Elasticsearch for MINUTES (10) under load, and check
 	@$(BIN)/python -m tests.faults.soak --minutes $(MINUTES)

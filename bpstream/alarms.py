@@ -5,41 +5,47 @@ position of each reading's patient in it, shape ``(n,)``.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from bpstream import measuring
 from bpstream.alert import CHANGED, FIRING, RECOVERED, Alert
-from bpstream.clinical.alarm_rules import Rule
+from bpstream.checkpoint import RuleName
+from bpstream.clinical import anomaly_counts
+from bpstream.clinical.alarm_rules import Rule, Scope, of_patients
 from bpstream.clinical.alarms import Edges, Engine, State, alert_id
 from bpstream.clinical.categories import SEVERITY_NAMES
-from bpstream.clinical.conditions import MEASURES, Floats, Measures
+from bpstream.clinical.conditions import MEASURES, PRESSURES, Bools, Floats
 from bpstream.document import iso
 from bpstream.encoding import Judged, measured, timestamps
+from bpstream.limits import LimitBook
 from bpstream.patients import LONG_AGO, recent_in_order
-from bpstream.reading import EXACT, Flag, Readings
+from bpstream.reading import Flag, Readings
 
 _STATES = (FIRING, CHANGED, RECOVERED)
 _NAMES = (*MEASURES, None)  # the last one is that of -1
-_NOT_LIVE = np.uint16(Flag.LATE | Flag.CHILD | Flag.COARSE_TIME | Flag.TEST_DATA)
+NOT_LIVE = np.uint16(Flag.LATE | Flag.CHILD | Flag.COARSE_TIME | Flag.TEST_DATA)
 """Too late to act on, or of a day and not of a moment; or not to be judged at all."""
-_PRESSURES = ("systolic", "diastolic", "mean")
 _CORRECTED = "a reading was corrected or withdrawn"
 _SECOND = 1_000_000  # µs
-_HELD_DIGITS = 4  # of a pressure in mmHg, that 32 bits hold
-
-_INFINITE = {"<": (-np.inf, 0.0), "<=": (-np.inf, 0.0), ">": (0.0, np.inf), ">=": (0.0, np.inf)}
-"""What a comparator adds to a value for the lowest and the highest the pressure may be."""
 
 
 class Alarms:
     """The alarm rules at work."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        self.rules = rules
-        self._engine = Engine(rules)
+    def __init__(self, rules: Sequence[Rule], limits: LimitBook | None = None) -> None:
+        """`limits` are looked up anew for every step: it may change in between."""
+        self.rules = of_patients(rules)
+        """In the order of the slots of a patient's row."""
+        self.ward = tuple(rule for rule in rules if rule.scope is Scope.WARD)
+        self._within = max((rule.within for rule in self.ward), default=0)
+        self.engine = Engine(self.rules)
+        self._looks_again = [rule.measures <= measuring.HELD for rule in self.rules]
+        self._limits = LimitBook() if limits is None else limits
 
     def raised(
         self,
@@ -56,19 +62,39 @@ class Alarms:
         A late reading raises none, nor one of a day without a time, nor test data, nor one that
         the rules do not judge.  Those at the positions `corrected` are left to `reconsidered`.
         """
-        may = judged.judged & (readings.flags & np.uint32(_NOT_LIVE) == 0)
-        may[list(corrected)] = False
-        live = np.flatnonzero(may)
+        live = np.flatnonzero(_live(readings, judged, corrected))
         if not len(live):
             return []
-        edges = self._engine.advance(
+        taken_at = readings.taken_at[live]
+        patient_ids = (readings.patient_id[position] for position in live.tolist())
+        edges = self.engine.advance(
             state["alarms"],
             rows[live],
             identity[live],
-            readings.taken_at[live],
-            _measures(readings, judged, live),
+            taken_at,
+            measuring.of_readings(readings, judged, live),
+            own=self._limits.own(patient_ids, taken_at),
         )
         return self._alerts(edges, live, readings, judged)
+
+    def count(
+        self,
+        anomalies: dict[int, int],
+        readings: Readings,
+        judged: Judged,
+        *,
+        corrected: Sequence[int] = (),
+        arrived_at: int,
+    ) -> None:
+        """Count the anomalous readings that are live, where a rule of the ward asks for it.
+
+        `anomalies` are the partition's, by bucket; `arrived_at` is the last arrival, µs since
+        1970 UTC.
+        """
+        if self._within:
+            counts = _live(readings, judged, corrected) & (judged.tags > 0)
+            taken_at = readings.taken_at[counts]
+            anomaly_counts.count(anomalies, taken_at, arrived_at=arrived_at, within=self._within)
 
     def reconsidered(
         self, row: np.void, patient_id: str, document_id: str, *, may_rise: bool = True
@@ -78,25 +104,29 @@ class Alarms:
         The readings that the row holds are gone through again as they are now.  An alert that
         they do not support recovers, if it began with one of them.  One that they do support
         fires, if it `may_rise`: a correction that comes late neither fires nor changes an
-        alert to the worse, but the next reading may.
+        alert to the worse, but the next reading may.  A rule about more than the row holds of
+        its last readings (deviation, early warnings) is left as it is.
         """
         live = recent_in_order(row)
-        live = live[live["flags"] & _NOT_LIVE == 0]
+        live = live[live["flags"] & NOT_LIVE == 0]
         live = live[np.argsort(live["taken_at"], kind="stable")]
         # Which pressure is a bound, and from which side, is not known any longer.
         is_bound = live["flags"] & np.uint16(Flag.COMPARATOR) > 0
         bounded = int(live["taken_at"][is_bound].max(initial=-1)) // _SECOND
         exact = live[~is_bound]
         slots = np.zeros((1, len(row["alarms"])), row["alarms"].dtype)
-        edges = self._engine.advance(
+        edges = self.engine.advance(
             slots,
             np.zeros(len(exact), np.intp),
             exact["identity"],
             exact["taken_at"],
-            _measures_held(exact),
+            measuring.of_held(exact),
+            own=self._limits.own(repeat(patient_id, len(exact)), exact["taken_at"]),
         )
         alerts = []
         for at, rule in enumerate(self.rules):
+            if not self._looks_again[at]:
+                continue
             was, now = row["alarms"][at].copy(), slots[0, at]
             if was["mark"] != rule.mark:
                 was = np.zeros((), was.dtype)
@@ -108,6 +138,8 @@ class Alarms:
                 continue
             if fired and fires:
                 _go_on(now, was, began_here=began_here, may_rise=may_rise)
+                if now["released"] and rule.latch and now["count"] >= rule.clear:
+                    now, fires = np.zeros((), was.dtype)[()], False
             elif fires and not may_rise:  # the next reading that offends makes it fire
                 now["state"], now["count"], fires = State.PENDING, rule.delay.readings - 1, False
             row["alarms"][at] = now
@@ -118,8 +150,56 @@ class Alarms:
                 reading = exact[edges.reading[[edge]]]
                 measure, limit = MEASURES[edges.measure[edge]], float(edges.bound[edge])
                 state = CHANGED if fired else FIRING
-                alerts.append(_on(rule, now, state, reading, measure, limit))
+                taken_at = int(reading["taken_at"][0])
+                origin = self._limits.origin(patient_id, measure, limit, taken_at)
+                alerts.append(
+                    replace(_on(rule, now, state, reading, measure, limit), limit_from=origin)
+                )
         return [replace(each, patient_id=patient_id, document_id=document_id) for each in alerts]
+
+    def acknowledged(self, row: np.void, patient_id: str, alert: int, *, at: int) -> list[Alert]:
+        """Somebody acknowledged an alert of the patient, `at` in µs since 1970 UTC.
+
+        One that only waited for it (its rule latches, its readings are clear) recovers.
+        """
+        held = row["alarms"]
+        before = held[held["alert"] == alert][:1].copy()
+        rule = self.engine.release(held, alert)
+        if rule is None:
+            return []
+        over = said(rule, before[0], RECOVERED, f"{rule.title}: over, and acknowledged")
+        return [replace(over, patient_id=patient_id, taken_at=iso(at))]
+
+    def of_silence(
+        self, edges: Edges, patient_ids: Sequence[str], silence: Floats, *, now: int
+    ) -> list[Alert]:
+        """The alerts of edges that the clock found, `now` in µs since 1970 UTC.
+
+        Of each edge the patient; of each patient that was looked at the `silence`, minutes.
+        """
+        alerts = []
+        for nth, patient_id in enumerate(patient_ids):
+            rule, measure = self.rules[edges.rule[nth]], _NAMES[edges.measure[nth]]
+            minutes, limit = silence[edges.reading[nth]], float(edges.bound[nth])
+            over = measure is None
+            crossed = "over" if over else f"{measure} limit {limit:g}"
+            alerts.append(
+                Alert(
+                    alert_id=f"{int(edges.alert[nth]):016x}",
+                    patient_id=patient_id,
+                    rule=rule.name,
+                    title=rule.title,
+                    kind=rule.kind.value,
+                    state=_STATES[edges.change[nth]],
+                    severity=SEVERITY_NAMES[edges.severity[nth]],
+                    since=iso(int(edges.since[nth]) * _SECOND),
+                    taken_at=iso(now),
+                    message=f"{rule.title}: {minutes:.0f} min since the last, {crossed}",
+                    measure=measure,
+                    limit=None if over else limit,
+                )
+            )
+        return alerts
 
     def _alerts(
         self, edges: Edges, live: NDArray[np.intp], readings: Readings, judged: Judged
@@ -130,9 +210,10 @@ class Alarms:
         systolic, diastolic = measured(readings.systolic[at]), measured(readings.diastolic[at])
         measures = [_NAMES[measure] for measure in edges.measure.tolist()]
         limits = measured(edges.bound)
+        ids = [readings.patient_id[position] for position in positions]
         columns: dict[str, Iterable[Any]] = {
             "alert_id": map("{:016x}".format, edges.alert.tolist()),
-            "patient_id": [readings.patient_id[position] for position in positions],
+            "patient_id": ids,
             "rule": [rule.name for rule in rules],
             "title": [rule.title for rule in rules],
             "kind": [rule.kind.value for rule in rules],
@@ -146,9 +227,26 @@ class Alarms:
             "mean": measured(np.round(judged.mean[at], 2)),
             "measure": measures,
             "limit": limits,
+            "limit_from": map(self._origin, ids, measures, limits, readings.taken_at[at].tolist()),
             "document_id": [readings.document_id[position] for position in positions],
         }
-        return list(map(Alert, *(columns[name] for name in Alert.__struct_fields__)))
+        # What a reading cannot tell stands at the end.
+        names = Alert.__struct_fields__[: len(columns)]
+        return list(map(Alert, *(columns[name] for name in names)))
+
+    def _origin(
+        self, patient_id: str, measure: str | None, limit: float | None, taken_at: int
+    ) -> str | None:
+        if measure is None or limit is None:
+            return None
+        return self._limits.origin(patient_id, measure, limit, taken_at)
+
+
+def _live(readings: Readings, judged: Judged, corrected: Sequence[int]) -> Bools:
+    """Which readings may raise alarms."""
+    may: Bools = judged.judged & (readings.flags & np.uint32(NOT_LIVE) == 0)
+    may[list(corrected)] = False
+    return may
 
 
 def _message(
@@ -178,13 +276,16 @@ def _go_on(now: np.void, was: np.void, *, began_here: bool, may_rise: bool) -> N
         now["severity"] = max(now["severity"], was["severity"])
     if not may_rise:
         now["severity"] = min(now["severity"], was["severity"])
+    now["released"] = was["released"] and now["severity"] <= was["severity"]
 
 
 def _on(  # noqa: PLR0917 - called in one place
     rule: Rule, slot: np.void, state: str, reading: NDArray[np.void], measure: str, limit: float
 ) -> Alert:
     """An alert that fires, or has another severity, after a correction: `reading` made it so."""
-    (systolic,), (diastolic,), (mean,) = (measured(_held(reading, name)) for name in _PRESSURES)
+    (systolic,), (diastolic,), (mean,) = (
+        measured(measuring.pressure(reading, name)) for name in PRESSURES
+    )
     return replace(
         _corrected(rule, slot, state),
         taken_at=iso(int(reading["taken_at"][0])),
@@ -205,63 +306,21 @@ def _over(rule: Rule, slot: np.void, row: np.void) -> Alert:
 
 def _corrected(rule: Rule, slot: np.void, state: str) -> Alert:
     """What is to be said of an alert after a correction, whoever's and by whatever reading."""
+    return said(rule, slot, state, f"{rule.title}: over; {_CORRECTED}")
+
+
+def said(rule: Rule | RuleName, slot: np.void, state: str, message: str) -> Alert:
+    """What is to be said of the alert in `slot`, whoever's and by whatever reading."""
     since = iso(int(slot["since"]) * _SECOND)
     return Alert(
         alert_id=f"{int(slot['alert']):016x}",
         patient_id=None,
         rule=rule.name,
         title=rule.title,
-        kind=rule.kind.value,
+        kind=str(rule.kind),
         state=state,
         severity=SEVERITY_NAMES[int(slot["severity"])],
         since=since,
         taken_at=since,
-        message=f"{rule.title}: over; {_CORRECTED}",
+        message=message,
     )
-
-
-def _measures_held(held: NDArray[np.void]) -> Measures:
-    systolic, diastolic, mean = (_held(held, name) for name in _PRESSURES)
-    artefact = held["flags"] & np.uint16(Flag.IMPLAUSIBLE) > 0
-    return Measures.exact(systolic, diastolic, mean, artefact)
-
-
-def _held(held: NDArray[np.void], name: str) -> Floats:
-    """A pressure as it was before it was shortened to be held."""
-    pressures: Floats = held[name].astype(np.float64)
-    return pressures.round(_HELD_DIGITS)
-
-
-def _measures(readings: Readings, judged: Judged, live: NDArray[np.intp]) -> Measures:
-    flags = readings.flags[live]
-    exact = Measures.exact(
-        readings.systolic[live],
-        readings.diastolic[live],
-        judged.mean[live],
-        flags & np.uint32(Flag.IMPLAUSIBLE) > 0,
-    )
-    bounded = np.flatnonzero(flags & np.uint32(Flag.COMPARATOR))
-    return exact if not len(bounded) else _with_bounds(exact, readings, live, bounded)
-
-
-def _with_bounds(
-    exact: Measures, readings: Readings, live: NDArray[np.intp], bounded: NDArray[np.intp]
-) -> Measures:
-    """Where a value is a bound of the pressure (`> 200`): all that it may be."""
-    low = {name: values.copy() for name, values in exact.low.items()}
-    high = {name: values.copy() for name, values in exact.high.items()}
-    for at in bounded.tolist():
-        comparators = readings.details[live[at]].comparators or EXACT
-        for name, comparator in zip(_PRESSURES, comparators, strict=True):
-            if comparator:
-                below, above = _INFINITE[comparator]
-                value = exact.low[name][at]
-                low[name][at], high[name][at] = value + below, value + above
-                if comparator == ">":
-                    low[name][at] = np.nextafter(value, np.inf)
-                elif comparator == "<":
-                    high[name][at] = np.nextafter(value, -np.inf)
-        # A mean that was computed from a bound says nothing.
-        if np.isnan(readings.mean[live[at]]):
-            low["mean"][at] = high["mean"][at] = np.nan
-    return Measures(low, high)

@@ -10,6 +10,7 @@ import msgspec
 
 PHYSIOLOGICAL, TECHNICAL = "physiological", "technical"
 PENDING, FIRING, CHANGED, RECOVERED = "pending", "firing", "changed", "recovered"
+ACKNOWLEDGED = "acknowledged"
 """Pending is shown and not published: too few readings offend the rule so far."""
 
 
@@ -28,7 +29,8 @@ class Alert(msgspec.Struct, frozen=True, gc=False):
     since: str
     """When the first reading that offends the rule was taken, to the second."""
     taken_at: str
-    """When the reading was taken that made the alert fire, change or recover."""
+    """When the reading was taken that made the alert fire, change or recover; of what no reading
+    tells (a silence, a store that is away), when it was found."""
     message: str
     systolic: float | None = None
     diastolic: float | None = None
@@ -36,12 +38,23 @@ class Alert(msgspec.Struct, frozen=True, gc=False):
     measure: str | None = None
     limit: float | None = None
     """The bound that `measure` crossed, so that the alert explains itself."""
+    limit_from: str | None = None
+    """Whether that bound is the patient's own, the profile's or the default."""
     document_id: str | None = None
+    repeat: int = 0
+    """How many times it was said before that the alert fires, and nobody acknowledged it."""
+    silenced: bool = False
+    """A person does not want to be notified of it for now."""
+    # Of an event that says that it was acknowledged: who, and when.
+    by: str | None = None
+    comment: str | None = None
+    at: str | None = None
 
     @property
     def key(self) -> str:
         """The same for an event that is published again."""
-        return f"{self.alert_id}:{self.state}:{self.severity}"
+        key = f"{self.alert_id}:{self.state}:{self.severity}"
+        return f"{key}:{self.repeat}" if self.repeat else key
 
     def encode(self) -> bytes:
         """The alert as one line of JSON."""

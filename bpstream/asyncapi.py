@@ -5,15 +5,18 @@ from typing import Any
 import msgspec
 
 from bpstream import __version__, schema
+from bpstream.acknowledgements import Acknowledgement, Silence
 from bpstream.fhir import build
+from bpstream.limits import PatientLimits
 from bpstream.settings import Settings
-from bpstream.stream.topics import MAX_MESSAGE_BYTES, changelog_of
+from bpstream.stream.topics import MAX_MESSAGE_BYTES, changelog_of, ward_topic_of
 
 Json = dict[str, Any]
 
 _VERSION = "3.0.0"
 _KAFKA = {"bindingVersion": "0.5.0"}
 _LARGE = {"max.message.bytes": MAX_MESSAGE_BYTES}
+_COMPACTED = {"cleanup.policy": ["compact"]}
 _JSON, _FHIR, _LINES = "application/json", "application/fhir+json", "application/fhir+ndjson"
 _BYTES = "application/octet-stream"
 
@@ -50,12 +53,19 @@ def asyncapi(settings: Settings) -> Json:
             "takeIn": _operation("receive", "rekeyed"),
             "publishDocuments": _operation("send", "enriched"),
             "publishAlerts": _operation("send", "alerts"),
+            "readAlerts": _operation("receive", "alerts"),
+            "setLimits": _operation("send", "limits"),
+            "heedLimits": _operation("receive", "limits"),
+            "say": _operation("send", "acknowledgements"),
+            "heed": _operation("receive", "acknowledgements"),
             "keepDeadLetters": _operation("send", "deadLetters"),
             "readDeadLetters": _operation("receive", "deadLetters"),
             "retryDeadLetters": _operation("send", "observations"),
             "markRetried": _operation("send", "deadLetters"),
             "keepState": _operation("send", "changelog"),
             "recoverState": _operation("receive", "changelog"),
+            "countForTheWard": _operation("send", "ward"),
+            "judgeTheWard": _operation("receive", "ward"),
         },
         "components": {"messages": _MESSAGES, "schemas": _schemas()},
     }
@@ -85,8 +95,21 @@ def _channels(settings: Settings) -> Json:
         ),
         "alerts": _channel(
             settings.alerts_topic,
-            "Alerts that fired, changed or recovered.",
+            "Alerts that fired, changed, recovered or were acknowledged.",
             "alert",
+        ),
+        "limits": _channel(
+            settings.limits_topic,
+            "Alarm limits by patient, which every worker reads; no value: none is set.",
+            "limits",
+            **_COMPACTED,
+        ),
+        "acknowledgements": _channel(
+            settings.acknowledgements_topic,
+            "What people said of alerts, which every worker reads; no value: it is over.",
+            "acknowledgement",
+            "silence",
+            **_COMPACTED,
         ),
         "deadLetters": _channel(
             settings.dead_letter_topic,
@@ -99,7 +122,13 @@ def _channels(settings: Settings) -> Json:
             changelog_of(settings),
             "Internal: the state of every patient, and how far each partition has come.",
             "state",
-            **{"cleanup.policy": ["compact"]},
+            **_COMPACTED,
+        ),
+        "ward": _channel(
+            ward_topic_of(settings),
+            "Internal: what each partition counts of anomalous readings, and what is said of all.",
+            "ward",
+            **_COMPACTED,
         ),
     }
 
@@ -200,6 +229,16 @@ _MESSAGES = {
         "alert",
         key="The patient's key; the rule's name where the alert is not about a patient.",
     ),
+    "limits": _message("A patient's limits", _JSON, "PatientLimits", key="The patient's key."),
+    "acknowledgement": _message(
+        "Somebody looks after an alert", _JSON, "Acknowledgement", key="The alert's id."
+    ),
+    "silence": _message(
+        "Nobody is notified for a while",
+        _JSON,
+        "Silence",
+        key="`silence:` and 16 hexadecimal digits made of the patient and the rule.",
+    ),
     "deadLetter": _message(
         "A dead letter",
         _BYTES,
@@ -234,6 +273,12 @@ _MESSAGES = {
             {},
         ),
     ),
+    "ward": _message(
+        "A partition's counts",
+        _JSON,
+        "counts",
+        key="`partition-` and its number; `judgement` for what their judge remembers.",
+    ),
     "state": _message(
         "A patient's state", _BYTES, "state", key="The patient's key; \\xff… for a partition's own."
     ),
@@ -246,7 +291,11 @@ def _schemas() -> Json:
         "tombstone": schema.tombstone(),
         "alert": schema.alert(),
     }
+    _, said = msgspec.json.schema_components(
+        [PatientLimits, Acknowledgement, Silence], ref_template="#/components/schemas/{name}"
+    )
     return {
+        **said,
         # AsyncAPI has a dialect of its own, and names schemas by their place.
         **{
             name: {key: each for key, each in found.items() if not key.startswith("$")}
@@ -265,6 +314,11 @@ def _schemas() -> Json:
             "format": "binary",
         },
         "nothing": {"description": "No bytes.", "type": "string", "maxLength": 0},
+        "counts": {
+            "description": "By time, in tens of seconds since 1970 UTC, how many; or a judgement "
+            "(bpstream/ward.py).",
+            "type": "object",
+        },
         "state": {
             "description": "A packed row (bpstream/patients.py), a checkpoint or a claim.",
             "type": "string",

@@ -1,7 +1,11 @@
 """A batch: a chunk that was read, and the steps in which it is applied to its partition."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bpstream.alert import Alert
 from bpstream.checkpoint import Checkpoint
@@ -79,6 +83,10 @@ class Step:
     readings: int = 0
     aggregates: int = 0
     anomalies: int = 0
+    observed: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
+    """What the model was given and what it said, by column, for `drift`."""
+    failure: Exception | None = None
+    """What went wrong with the model, if anything did."""
     repeated: int = 0
     """Inputs the patient's state holds already, or in a later version: no effect."""
 

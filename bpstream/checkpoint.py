@@ -41,6 +41,14 @@ class Paused(NamedTuple):
     """Microseconds since 1970-01-01 UTC."""
 
 
+class RuleName(NamedTuple):
+    """A rule by which the patients' alerts were judged."""
+
+    name: str
+    title: str
+    kind: str
+
+
 class Earlier(NamedTuple):
     """What was known of a reading before it was taken back, or corrected."""
 
@@ -94,6 +102,10 @@ class Checkpoint(msgspec.Struct, kw_only=True):
     archived: Archived | None = None
     paused: Paused | None = None
     """The alert that intake is paused, while it is."""
+    rules: tuple[RuleName, ...] = ()
+    """The rules of the alerts that the rows hold."""
+    anomalies: dict[int, int] = msgspec.field(default_factory=dict)
+    """How many anomalous readings were live lately, by bucket (`ward`)."""
     looked_up: dict[str, Earlier | None] = msgspec.field(default_factory=dict)
     """By document id, what the stores held of readings that the state has forgotten: written
     down before they are changed, because after a crash they would not be found again."""
@@ -110,6 +122,7 @@ class Checkpoint(msgspec.Struct, kw_only=True):
             applied={**self.applied},
             rekeyed={**self.rekeyed},
             looked_up={**self.looked_up},
+            anomalies={**self.anomalies},
         )
 
     def encode(self) -> bytes:

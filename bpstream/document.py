@@ -49,6 +49,16 @@ class EarlyWarning(msgspec.Struct, frozen=True, gc=False):
     severe: float
 
 
+class EarlyWarningReason(msgspec.Struct, frozen=True, gc=False):
+    """What one feature of the patient's history adds to the log-odds of a warning."""
+
+    target: str
+    """hypotension, low_map or severe: the warning that is the highest above the usual."""
+    feature: str
+    value: float
+    contribution: float
+
+
 class Document(msgspec.Struct, omit_defaults=True, gc=False):
     """Fields without a default are always there; the others are left out where empty.
 
@@ -82,7 +92,7 @@ class Document(msgspec.Struct, omit_defaults=True, gc=False):
     practitioner_id: str | None = None
     model: ModelName | None = None
     early_warning: EarlyWarning | None = None
-    early_warning_reasons: Sequence[str] = ()
+    early_warning_reasons: Sequence[EarlyWarningReason] = ()
     device: str | None = None
     body_site: str | None = None
     security_labels: Sequence[str] = ()
@@ -217,3 +227,15 @@ def iso(microseconds: int) -> str:
     """`2026-01-29T21:32:51.619300Z`: microseconds since 1970-01-01 as ISO 8601 in UTC."""
     moment = datetime.fromtimestamp(microseconds // 1_000_000, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{microseconds % 1_000_000:06d}Z"
+
+
+def micros(text: str) -> int:
+    """Microseconds since 1970-01-01 UTC of an ISO 8601 time, UTC where it names no zone.
+
+    Raises ValueError, with what would do, for what is none.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment.replace(tzinfo=moment.tzinfo or UTC) - _EPOCH) // _MICROSECOND
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is no time; 2026-01-29T21:30Z would do") from None

@@ -1,6 +1,6 @@
 """Readings, and what was judged of them, as documents: columns in, one line of JSON each out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
@@ -11,9 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpstream.clinical.categories import CATEGORY_NAMES, SEVERITY_NAMES
-from bpstream.clinical.risk import RiskModel
+from bpstream.clinical.early_warning_targets import TARGETS
+from bpstream.clinical.models.early_warning import Reason
+from bpstream.clinical.models.model import Model
 from bpstream.clinical.rules import ANOMALY_TYPES, TAG_NAMES
-from bpstream.document import Comparators, Coordinates, Document, Entry, ModelName, iso
+from bpstream.document import (
+    Comparators,
+    Coordinates,
+    Document,
+    EarlyWarning,
+    EarlyWarningReason,
+    Entry,
+    ModelName,
+    iso,
+)
 from bpstream.reading import Flag, Kind, Readings, Series
 
 _RISK_DIGITS = 6
@@ -38,6 +49,24 @@ class Judged:
     pulse: NDArray[np.float64]
     risk: NDArray[np.float64]
     """0..1; NaN where the model cannot judge the reading."""
+    warning: NDArray[np.float64]
+    """Of each target, 0..1; NaN where nothing can be said of the next reading: shape ``(3, n)``."""
+    reasons: Sequence[Sequence[Reason]]
+    """Of each reading, why a warning is high."""
+    deviation: NDArray[np.float64]
+    """From the patient's usual, in that patient's standard deviations; NaN where none is known."""
+    failure: Exception | None = None
+    """What went wrong with the model, if anything did: then it says nothing of any reading."""
+
+    def observed(self, readings: Readings) -> dict[str, NDArray[np.float64]]:
+        """What the model was given and what it said, by column, where it said anything."""
+        scored = ~np.isnan(self.risk)
+        return {
+            "systolic": readings.systolic[scored],
+            "diastolic": readings.diastolic[scored],
+            "risk": self.risk[scored],
+            **dict(zip(TARGETS, self.warning, strict=True)),
+        }
 
 
 def encode(
@@ -47,7 +76,7 @@ def encode(
     topic: str,
     partition: NDArray[np.int32],
     offset: NDArray[np.int64],
-    model: RiskModel,
+    model: Model,
     now: int,
 ) -> list[Entry]:
     """The document of every reading.  `now` is in µs since 1970 UTC."""
@@ -84,8 +113,11 @@ def encode(
         "observation_id": [each.observation_id for each in details],
         "practitioner_id": [each.practitioner_id for each in details],
         "model": [None if each is None else model_name for each in risk],
-        "early_warning": repeat(None),
-        "early_warning_reasons": repeat(()),
+        "early_warning": _early_warnings(judged.warning),
+        "early_warning_reasons": [
+            tuple(EarlyWarningReason(*reason) for reason in each) if each else ()
+            for each in judged.reasons
+        ],
         "device": [each.device for each in details],
         "body_site": [each.body_site for each in details],
         "security_labels": [each.security_labels for each in details],
@@ -107,6 +139,15 @@ def encode(
             map(_encode, documents),
         )
     )
+
+
+def _early_warnings(warning: NDArray[np.float64]) -> list[EarlyWarning | None]:
+    told: list[EarlyWarning | None] = [None] * warning.shape[1]
+    known = np.flatnonzero(~np.isnan(warning[0]))
+    rounded = np.round(warning[:, known], _RISK_DIGITS).tolist()
+    for at, *probabilities in zip(known.tolist(), *rounded, strict=True):
+        told[at] = EarlyWarning(*probabilities)
+    return told
 
 
 def timestamps(taken_at: NDArray[np.int64]) -> list[str]:

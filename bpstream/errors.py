@@ -6,7 +6,9 @@ BPStreamError
 ├── FileError              a file cannot be read, or does not hold what it should
 ├── ModelError             a model file is missing, damaged or of another kind
 ├── RejectedObservation    data that cannot be used: it becomes a dead letter
-└── SinkError              a store did not take a batch; writing it again may succeed
+├── SinkError              a store did not take a batch; writing it again may succeed
+├── NotFound               what a person asks about is not there
+└── Conflict               what a person asks does not go with how things are
 """
 
 
@@ -44,3 +46,15 @@ class RejectedObservation(BPStreamError):
 
 class SinkError(BPStreamError):
     """A store is away, slow or full.  The batch was not (all) stored; write it again."""
+
+
+class NotFound(BPStreamError):
+    """What a person asks about is not there, or is not there any more."""
+
+
+class Conflict(BPStreamError):
+    """What a person asks does not go with how things are; `told` is how they are, as JSON."""
+
+    def __init__(self, sentence: str, **told: object) -> None:
+        self.told = told
+        super().__init__(sentence)

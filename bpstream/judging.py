@@ -1,17 +1,24 @@
 """Judging: what the rules and the model say of readings, in columns."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from bpstream.clinical import categories, rules
-from bpstream.clinical.risk import RiskModel
+from bpstream.clinical.early_warning_targets import TARGETS
+from bpstream.clinical.models.early_warning import Reason, reasons
+from bpstream.clinical.models.model import Model
 from bpstream.encoding import Judged
+from bpstream.histories import Ahead
 from bpstream.reading import EXACT, Flag, Kind, Readings
 
 _NOT_FOR_THE_MODEL = np.uint32(Flag.IMPLAUSIBLE | Flag.COMPARATOR)
 
 
-def judge(readings: Readings, model: RiskModel) -> Judged:
-    """Rules, categories and the risk score of every reading."""
+def judge(readings: Readings, model: Model, ahead: Ahead | None) -> Judged:
+    """Rules, categories, the risk score, and the early warning of what lies `ahead`."""
     systolic, diastolic = readings.systolic, readings.diastolic
     mean = categories.mean_arterial_pressure(systolic, diastolic, readings.mean)
     # The rules are for adults, and for single readings.
@@ -24,8 +31,11 @@ def judge(readings: Readings, model: RiskModel) -> Judged:
             diastolic[position],
             (readings.details[position].comparators or EXACT)[:2],
         )
-    risk = model.score(systolic, diastolic)
-    risk[~judged | (readings.flags & _NOT_FOR_THE_MODEL > 0)] = np.nan
+    deviation = np.full(len(readings), np.nan)
+    if ahead is not None:
+        deviation[ahead.at] = ahead.deviation
+    scored = judged & (readings.flags & _NOT_FOR_THE_MODEL == 0)
+    scores = _score(readings, model, ahead, scored)
     category = categories.categorize(systolic, diastolic)
     severity = categories.severity(systolic, diastolic, mean)
     # A bound says something for certain, or nothing.
@@ -37,5 +47,47 @@ def judge(readings: Readings, model: RiskModel) -> Judged:
         severity=np.where(told, severity, categories.Severity.NONE).astype(np.int8),
         mean=mean,
         pulse=categories.pulse_pressure(systolic, diastolic),
-        risk=risk,
+        risk=scores.risk,
+        warning=scores.warning,
+        reasons=scores.reasons,
+        deviation=deviation,
+        failure=scores.failure,
     )
+
+
+class _Scores(NamedTuple):
+    risk: NDArray[np.float64]
+    warning: NDArray[np.float64]
+    reasons: Sequence[Sequence[Reason]]
+    failure: Exception | None = None
+
+
+def _score(
+    readings: Readings, model: Model, ahead: Ahead | None, scored: NDArray[np.bool_]
+) -> _Scores:
+    """What the model says of the readings that are `scored`, and nothing of the others.
+
+    A model is data, and there may be others than ours: whatever is wrong with one, the rules
+    go on without it.
+    """
+    n = len(readings)
+    risk, warning = np.full(n, np.nan), np.full((len(TARGETS), n), np.nan)
+    told: list[tuple[Reason, ...]] = [()] * n
+    try:
+        found = model.risk.score(readings.systolic, readings.diastolic)
+        risk = np.where(scored, found, np.nan)
+        if ahead is not None and len(ahead.at):
+            at, seen = ahead.at, ahead.seen
+            if not scored[at].all():
+                kept = np.flatnonzero(scored[at])
+                at, seen = at[kept], seen.take(kept)
+            probabilities = model.early_warning.probabilities(seen)
+            warning[:, at] = probabilities
+            for position, why in zip(
+                at.tolist(), reasons(model.early_warning, seen, probabilities), strict=True
+            ):
+                told[position] = why
+    except Exception as error:
+        nothing = np.full(n, np.nan)
+        return _Scores(nothing, np.full_like(warning, np.nan), [()] * n, error)
+    return _Scores(risk, warning, told)

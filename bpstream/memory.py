@@ -171,5 +171,7 @@ def remember(
     # By time, so that of several the newest is assigned last.
     on_time = on_time[np.argsort(kept["taken_at"][on_time], kind="stable")]
     state["last"][patient[on_time]] = kept[on_time]
-    state["risk"][patient[on_time]] = judged.risk[order][on_time]
+    newest = order[on_time]
+    state["risk"][patient[on_time]] = judged.risk[newest]
+    state["warning"][patient[on_time]] = judged.warning[:, newest].T
     return changed

@@ -1,8 +1,8 @@
 """What is known of every patient of one partition: one packed row each.
 
-A row's bytes are the value of the patient's changelog record, so the state needs no
-encoding: it is copied.  `ROW` is part of what is stored in Kafka; another layout takes
-another `LAYOUT`.
+A row's bytes, without the zeros at its end, are the value of the patient's changelog record, so
+the state needs no encoding: it is copied.  `ROW` is part of what is stored in Kafka; another
+layout takes another `LAYOUT`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 
 from bpstream.clinical.alarm_rules import SLOTS
 from bpstream.clinical.alarms import SLOT
+from bpstream.clinical.early_warning_targets import TARGETS
+from bpstream.clinical.history import HISTORY, SERIES
+from bpstream.reading import Flag
 
-LAYOUT = 2
+LAYOUT = 3
 RECENT = 16
 """How many of a patient's last readings are kept: a repeated one is known by them."""
 
@@ -49,11 +52,13 @@ ROW = np.dtype(
         ("counters", "<u4", (len(COUNTERS),)),
         ("partition", "<i4"),  # original coordinates of the last message applied
         ("offset", "<i8"),
-        ("risk", "<f4"),  # of the newest reading
+        ("risk", "<f4"),  # of the newest reading, and the early warnings from it
+        ("warning", "<f4", (len(TARGETS),)),
         ("last", READING),  # the newest reading, by the time it was taken
         ("next", "u1"),  # where in `recent` the next reading goes
         ("recent", READING, (RECENT,)),
         ("alarms", SLOT, (SLOTS,)),  # by rule, in the order of the rules
+        ("history", HISTORY, (SERIES,)),  # last: few patients have an arterial line
     ]
 )
 
@@ -61,6 +66,8 @@ AGGREGATE = 0x80
 """Set in `tags` of a reading that is an aggregate: kept, but neither counted nor the last."""
 RETRACTED = 0x40
 """Set in `tags` of a reading that was taken back: kept, so that it does not come again."""
+NOT_USUAL = np.uint32(Flag.IMPLAUSIBLE | Flag.COMPARATOR)
+"""Flags of a reading whose pressures are an artefact, or bounds: neither tells what is usual."""
 TAGS = 0x0F
 """The bits of `tags` that are the rules'."""
 
@@ -70,6 +77,7 @@ LONG_AGO = np.iinfo(np.int64).min
 _STAMP = slice(1, 9)
 """Where in a row's bytes its stamp stands."""
 
+_ZERO = b"\0"
 _FIRST_CAPACITY = 256
 
 
@@ -117,10 +125,13 @@ class Patients:
         return [ids[position] for position in positions.tolist()]
 
     def copy_bytes(self, positions: NDArray[np.intp]) -> list[bytes]:
-        """The rows at `positions` as they are now, one bytes object each."""
+        """The rows at `positions` as they are now, one bytes object each.
+
+        Zeros at the end are left out: a patient without an arterial line has many.
+        """
         size = ROW.itemsize
         packed = self._rows[positions].tobytes()
-        return [packed[start : start + size] for start in range(0, len(packed), size)]
+        return [packed[start : start + size].rstrip(_ZERO) for start in range(0, len(packed), size)]
 
     def load(self, values: Mapping[str, bytes]) -> list[str]:
         """Put rows as `copy_bytes` made them in place of earlier ones.
@@ -130,7 +141,8 @@ class Patients:
         if not values:
             return []
         positions = self.positions(list(values))
-        given = np.frombuffer(b"".join(values.values()), ROW)
+        whole = (value.ljust(ROW.itemsize, _ZERO) for value in values.values())
+        given = np.frombuffer(b"".join(whole), ROW)
         later = self._rows["stamp"][positions] > given["stamp"]
         self._rows[positions[~later]] = given[~later]
         return self.ids(positions[later])
@@ -145,16 +157,17 @@ class Patients:
             grown["layout"] = LAYOUT
             grown["offset"] = grown["partition"] = -1
             grown["last"]["taken_at"] = LONG_AGO
+            grown["risk"] = grown["warning"] = np.nan
             grown[: len(self._rows)] = self._rows
             self._rows = grown
 
 
 def stamp_of(value: bytes) -> int:
     """The stamp of a row as bytes.  Raises ValueError for a row of another layout."""
-    if len(value) != ROW.itemsize or value[0] != LAYOUT:
+    if not _STAMP.stop <= len(value) <= ROW.itemsize or value[0] != LAYOUT:
         raise ValueError(
             f"a patient's row has layout {value[:1].hex() or 'none'} and {len(value)} bytes; "
-            f"this version reads layout {LAYOUT:02x} of {ROW.itemsize} bytes"
+            f"this version reads layout {LAYOUT:02x} of at most {ROW.itemsize} bytes"
         )
     return int.from_bytes(value[_STAMP], "little")
 

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from bpstream import corrections, memory, progress
+from bpstream import corrections, histories, memory, progress
 from bpstream.alarms import Alarms
 from bpstream.batch import Batch, Partition, Step, Wanted
 from bpstream.checkpoint import Earlier
 from bpstream.chunk import Chunk
-from bpstream.clinical.risk import RiskModel
+from bpstream.clinical.models.model import Model
 from bpstream.corrections import Corrections
 from bpstream.document import Entry
 from bpstream.encoding import Judged, encode
@@ -40,7 +40,7 @@ class Pipeline:
         self,
         *,
         parser: Parser,
-        model: RiskModel,
+        model: Model,
         alarms: Alarms,
         home: Callable[[str], int],
         topic: str,
@@ -200,11 +200,19 @@ class Pipeline:
         }
         message = _messages(readings)
         origins = chunk.origins
-        judged, entries = self._judged(chunk, readings, rows, partition, now=now)
+        ahead = histories.absorb(patients.rows, rows, readings)
+        judged, entries = self._judged(chunk, readings, rows, partition, ahead, now=now)
         alerts = self.alarms.raised(
             patients.rows, rows, identity, readings, judged, corrected=list(replaced)
         )
         anomalous = judged.tags > 0
+        self.alarms.count(
+            checkpoint.anomalies,
+            readings,
+            judged,
+            corrected=list(replaced),
+            arrived_at=int(chunk.arrived_at.max(initial=0)),
+        )
         places = {at: each.slot for at, each in replaced.items() if each.slot is not None}
         changed = memory.remember(patients.rows, rows, identity, readings, judged, places=places)
         for at, earlier in replaced.items():
@@ -228,6 +236,8 @@ class Pipeline:
             aggregates=int(np.count_nonzero(readings.kind == Kind.AGGREGATE)),
             anomalies=int(np.count_nonzero(anomalous)),
             repeated=repeated,
+            observed=judged.observed(readings),
+            failure=judged.failure,
         )
         for at, earlier in replaced.items():
             if earlier.was is not None:
@@ -244,6 +254,7 @@ class Pipeline:
         readings: Readings,
         rows: NDArray[np.intp],
         partition: Partition,
+        ahead: histories.Ahead | None,
         *,
         now: int,
     ) -> tuple[Judged, list[Entry]]:
@@ -251,7 +262,7 @@ class Pipeline:
         message, origins = _messages(readings), chunk.origins
         arrived_at = chunk.arrived_at[message]
         readings.flags |= memory.late(readings, rows, partition.patients.rows, arrived_at)
-        judged = judge(readings, self.model)
+        judged = judge(readings, self.model, ahead)
         entries = encode(
             readings,
             judged,
@@ -283,7 +294,9 @@ class Pipeline:
         is_known[new] = False
         retried = np.array([at.message in chunk.retried for at in readings.origin], np.bool_)
         at = np.flatnonzero(is_known & retried)
-        judged, entries = self._judged(chunk, readings.take(at), rows[at], partition, now=now)
+        known = readings.take(at)
+        # What was next is known by now: there is no early warning of it.
+        judged, entries = self._judged(chunk, known, rows[at], partition, None, now=now)
         wanted = np.flatnonzero((judged.tags > 0) | self.index_all).tolist()
         return [(readings.origin[at[each]], entries[each]) for each in wanted]
 

@@ -9,12 +9,32 @@ from typing import Any
 
 import msgspec
 
-from bpstream.alert import CHANGED, FIRING, PHYSIOLOGICAL, RECOVERED, TECHNICAL, Alert
+from bpstream.alert import (
+    ACKNOWLEDGED,
+    CHANGED,
+    FIRING,
+    PHYSIOLOGICAL,
+    RECOVERED,
+    TECHNICAL,
+    Alert,
+)
 from bpstream.clinical.categories import SEVERITY_NAMES, Category, Severity
 from bpstream.clinical.conditions import MEASURES
+from bpstream.clinical.early_warning_targets import TARGETS
+from bpstream.clinical.features import FEATURES
+from bpstream.clinical.models.early_warning import MOST_REASONS
 from bpstream.clinical.rules import ANOMALY_TYPES, TAG_NAMES
-from bpstream.document import Comparators, Coordinates, Document, EarlyWarning, ModelName, Tombstone
+from bpstream.document import (
+    Comparators,
+    Coordinates,
+    Document,
+    EarlyWarning,
+    EarlyWarningReason,
+    ModelName,
+    Tombstone,
+)
 from bpstream.fhir.quantity import DIASTOLIC_RANGE, SYSTOLIC_RANGE
+from bpstream.limits import DEFAULT, PATIENT, PROFILE
 from bpstream.reading import Flag, Kind, Series
 
 Json = dict[str, Any]
@@ -176,12 +196,30 @@ _DOCUMENT = {
     "early_warning": _object(
         EarlyWarning,
         {
-            "hypotension": _probability("Of hypotension."),
-            "low_map": _probability("Of a low mean arterial pressure."),
-            "severe": _probability("Of a severe reading, as `category` has it."),
+            "hypotension": _probability(
+                "Of a systolic pressure below 90 at the next reading, within four hours."
+            ),
+            "low_map": _probability("Of a mean arterial pressure below 65 there."),
+            "severe": _probability("Of 180 systolic or 120 diastolic, or above, there."),
         },
     ),
-    "early_warning_reasons": {"description": "Why, in words.", "minItems": 1},
+    "early_warning_reasons": {
+        "description": (
+            "What most raises the warning that is the highest above the usual; not there where "
+            "none is."
+        ),
+        "minItems": 1,
+        "maxItems": MOST_REASONS,
+        "items": _object(
+            EarlyWarningReason,
+            {
+                "target": _one_of("The warning.", TARGETS),
+                "feature": _one_of("What of the patient's history.", FEATURES),
+                "value": {"description": "Its value: mmHg, mmHg an hour, a share or a ratio."},
+                "contribution": {"description": "What it adds to the log-odds of the warning."},
+            },
+        ),
+    },
     "device": _text("The device, by its id, its identifier or its display."),
     "body_site": _text("Where it was taken, in words or as a code."),
     "security_labels": {"description": "Codes of meta.security.", "minItems": 1},
@@ -216,15 +254,26 @@ _ALERT = {
     "rule": _text("The rule's name."),
     "title": _text("The rule in words."),
     "kind": _one_of("About the patient, or about the measuring.", (PHYSIOLOGICAL, TECHNICAL)),
-    "state": _one_of("What happened to the alert.", (FIRING, CHANGED, RECOVERED)),
+    "state": _one_of("What happened to the alert.", (FIRING, CHANGED, RECOVERED, ACKNOWLEDGED)),
     "severity": _one_of("How soon somebody should look.", SEVERITY_NAMES[Severity.LOW :]),
     "since": _time("When the first reading that offends the rule was taken, to the second."),
-    "taken_at": _time("When the reading was taken that made it fire, change or recover."),
+    "taken_at": _time(
+        "When the reading was taken that made it fire, change or recover; else the last one."
+    ),
     "message": _text("The alert as a sentence."),
     "systolic": _pressure("Null where it was not measured.", SYSTOLIC_RANGE),
     "diastolic": _pressure("Null where it was not measured.", DIASTOLIC_RANGE),
     "mean": _pressure("Mean arterial pressure; null where it is not known.", _MEAN_RANGE),
     "measure": _one_of("What crossed the limit; null where nothing did.", MEASURES),
     "limit": {"description": "The bound that `measure` crossed; mmHg, but for an artefact."},
+    "limit_from": _one_of(
+        "Whether that bound is the patient's own, the profile's or the default; null without one.",
+        (DEFAULT, PROFILE, PATIENT),
+    ),
     "document_id": _hexadecimal("The reading's document; null where it is about none.", 32),
+    "repeat": _count("How often it was said before that it fires, and nobody acknowledged it."),
+    "silenced": {"description": "Whether a person does not want to be notified of it for now."},
+    "by": _text("Who acknowledged it; null for any other event."),
+    "comment": {"description": "What that person said; null for any other event."},
+    "at": _time("When it was acknowledged; null for any other event."),
 }

@@ -57,7 +57,7 @@ class Settings:
     enriched_topic: str = ""
     """Every document is published here as well; empty: off."""
     alerts_topic: str = "blood_pressure_alerts"
-    """Alerts that fired, changed or recovered."""
+    """Alerts that fired, changed, recovered or were acknowledged."""
     limits_topic: str = "blood_pressure_limits"
     """Limits by patient (compacted)."""
     acknowledgements_topic: str = "blood_pressure_acknowledgements"
@@ -120,10 +120,12 @@ class Settings:
     """How many times as fast as the wall clock simulated patients live; readings have its time."""
     batch_size: int = _at_least(1, 2000)
     """Most messages of one fetched chunk that are processed at once."""
-    model: str = "bp_logreg"
-    """The model that scores readings, by its folder in models/."""
+    model: str = "bp_additive"
+    """The model that scores readings: one in models/, or the path of a folder."""
     alarm_rules: str = ""
     """A TOML file of alarm rules; empty: those that come with bpstream."""
+    remind_after: float = _at_least(0.0, 600.0)
+    """Seconds after which a critical alert nobody acknowledged is said again; 0: never."""
     webhook_url: str = _secret()
     """Where every alert is posted; empty: nowhere.  Its path or query may hold a token."""
     webhook_secret: str = _secret()

@@ -6,6 +6,7 @@ them, so this goes reading by reading.
 
 import numpy as np
 
+from bpstream import histories
 from bpstream.checkpoint import Earlier
 from bpstream.memory import contributions
 from bpstream.patients import AGGREGATE, LONG_AGO, RETRACTED, TAGS, recent_in_order
@@ -51,11 +52,12 @@ def withdraw(row: np.void, identity: int, slot: int | None) -> None:
     Where it was the last one, the newest of those that are held is.
     """
     if slot is not None:
+        histories.withdraw(row, row["recent"][slot])
         row["recent"]["tags"][slot] = RETRACTED
     if row["last"]["identity"] != identity:
         return
     left = recent_in_order(row)[::-1]
-    row["risk"] = np.nan
+    row["risk"] = row["warning"] = np.nan
     if len(left):
         row["last"] = left[np.argmax(left["taken_at"])]
     else:

@@ -84,6 +84,7 @@ def test_an_alert_explains_itself():
             mean=103.33,
             measure="systolic",
             limit=140.0,
+            limit_from="default",
             document_id=OFFENDING.document_id,
         )
     ]

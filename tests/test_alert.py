@@ -27,7 +27,13 @@ def test_an_alert_as_json_has_every_field_with_null_where_there_is_nothing():
         "mean": 143.0,
         "measure": None,
         "limit": None,
+        "limit_from": None,
         "document_id": None,
+        "repeat": 0,
+        "silenced": False,
+        "by": None,
+        "comment": None,
+        "at": None,
     }
 
 
@@ -45,9 +51,10 @@ def test_an_alert_is_read_as_it_was_written():
         ({"alert_id": "00000000000000fe"}, False),
         ({"state": "recovered"}, False),
         ({"severity": "critical"}, False),
+        ({"repeat": 1}, False),
     ],
 )
-def test_an_event_is_known_by_its_alert_its_state_and_its_severity(changes, same):
+def test_an_event_is_known_by_its_alert_its_state_its_severity_and_its_repeat(changes, same):
     assert (an_alert(**changes).key == an_alert().key) is same
 
 

@@ -17,6 +17,7 @@ from bpstream.checkpoint import (
     Claim,
     Earlier,
     Paused,
+    RuleName,
     epoch_of,
 )
 
@@ -67,6 +68,7 @@ def test_a_copy_is_equal_and_does_not_follow(checkpoint):
     assert copy == checkpoint
     checkpoint.step += 1
     checkpoint.applied["another topic"] = checkpoint.rekeyed[-1] = Applied(1)
+    checkpoint.anomalies[-1] = 1
     assert copy.encode() == encoded
 
 
@@ -80,6 +82,8 @@ def test_the_stored_form_is_the_one_that_is_already_in_kafka():
         rekeyed={5: Applied(7)},
         archived=Archived("segment-1", 900),
         paused=Paused("00ff", 1_769_722_371_619_300),
+        rules=(RuleName("high", "High", "physiological"),),
+        anomalies={176_972_237: 3},
         looked_up={"0a": Earlier(1_769_722_371_619_300, 2, 5, True, True, False), "0b": None},
     )
     assert json.loads(checkpoint.encode()) == {
@@ -91,6 +95,8 @@ def test_the_stored_form_is_the_one_that_is_already_in_kafka():
         "rekeyed": {"5": [7, WHOLE_MESSAGE]},
         "archived": ["segment-1", 900],
         "paused": ["00ff", 1_769_722_371_619_300],
+        "rules": [["high", "High", "physiological"]],
+        "anomalies": {"176972237": 3},
         "looked_up": {"0a": [1_769_722_371_619_300, 2, 5, True, True, False], "0b": None},
     }
     assert json.loads(Claim(epoch=4, generation=9, base=41).encode()) == {
@@ -110,6 +116,7 @@ def test_two_checkpoints_share_nothing():
     first, second = Checkpoint(), Checkpoint()
     first.applied["topic"], first.rekeyed[1] = Applied(1), Applied(1)
     first.looked_up["0a"] = None
+    first.anomalies[1] = 1
     assert second == Checkpoint()
 
 

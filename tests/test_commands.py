@@ -10,7 +10,6 @@ from click.testing import CliRunner, Result
 from kafka.partitioner.default import DefaultPartitioner
 
 import bpstream
-from bpstream.clinical import risk
 from bpstream.commands import cli, worker
 from bpstream.settings import Settings
 from bpstream.stream.embedded import EmbeddedBroker
@@ -261,12 +260,3 @@ def test_a_command_finds_the_broker_of_a_running_demo(monkeypatch, tmp_path):
     environ = {"BPSTREAM_DATA_DIR": str(tmp_path), "BPSTREAM_BROKER": "kafka://127.0.0.1:9"}
     done = run("simulate", "--count", "1", **environ)
     assert "Kafka does not answer at 127.0.0.1:9" in done.stderr
-
-
-def test_train_writes_a_model_that_can_be_served_and_prints_how_it_does(tmp_path):
-    done = run("train", "--into", str(tmp_path / "model"))
-    assert done.exit_code == 0, done.output
-    assert "precision" in done.output
-    assert "recall" in done.output
-    assert done.output.endswith(f"written to {tmp_path / 'model'}\n")
-    assert risk.load(tmp_path / "model").name == "bp_logreg"

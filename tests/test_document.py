@@ -53,7 +53,9 @@ SOMETIMES = {
     "practitioner_id": "PRAC-01",
     "model": {"name": "bp_logreg", "version": "1"},
     "early_warning": {"hypotension": 0.1, "low_map": 0.2, "severe": 0.3},
-    "early_warning_reasons": ["systolic is rising"],
+    "early_warning_reasons": [
+        {"target": "severe", "feature": "systolic", "value": 171.0, "contribution": 1.25}
+    ],
     "device": "cuff-7",
     "body_site": "left arm",
     "security_labels": ["R"],

@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpstream.clinical.categories import UNCATEGORIZED, Category, Severity
-from bpstream.clinical.risk import LogisticRegression
+from bpstream.clinical.models.early_warning import Reason
 from bpstream.clinical.rules import Tag
 from bpstream.document import Document, iso
 from bpstream.encoding import Judged, encode
 from bpstream.reading import Details, Flag, Kind, Origin, Reading, Readings, Series
+from tests.pipeline.messages import a_model
 
 NAN = float("nan")
-MODEL = LogisticRegression("line", "7", intercept=0.0, systolic=0.0, diastolic=0.0)
+MODEL = a_model(name="line", version="7")
 
 KNOWN = Reading(
     patient_id="PAT-003",
@@ -50,6 +51,8 @@ HIGH = {
     "mean": 117.5,
     "pulse": 88.5,
     "risk": 0.97123456789,
+    "warning": (0.1, 0.2, 0.00000449),
+    "reasons": (Reason("severe", "systolic", 176.5, 1.25),),
 }
 NOTHING = {
     "tags": 0,
@@ -59,6 +62,8 @@ NOTHING = {
     "mean": NAN,
     "pulse": NAN,
     "risk": NAN,
+    "warning": (NAN, NAN, NAN),
+    "reasons": (),
 }
 BARE = Reading(patient_id="p", taken_at=0, document_id="f" * 32, details=Details(""))
 
@@ -71,10 +76,13 @@ def entries_of(*rows):
     columns = {
         name: np.array([each[name] for each in judged], types.get(name, np.float64))
         for name in HIGH
+        if name not in {"warning", "reasons"}
     }
+    columns["warning"] = np.array([each["warning"] for each in judged]).T
+    columns["reasons"] = [each["reasons"] for each in judged]
     return encode(
         Readings.of([Origin(position) for position in range(n)], readings),
-        Judged(**columns),
+        Judged(**columns, deviation=np.full(n, np.nan)),
         topic="blood_pressure_fhir",
         partition=np.full(n, 2, np.int32),
         offset=np.arange(41, 41 + n),
@@ -118,6 +126,10 @@ def test_a_known_reading_has_exactly_this_document():
         "observation_id": "o1",
         "practitioner_id": "PRAC-01",
         "model": {"name": "line", "version": "7"},
+        "early_warning": {"hypotension": 0.1, "low_map": 0.2, "severe": 0.000004},
+        "early_warning_reasons": [
+            {"target": "severe", "feature": "systolic", "value": 176.5, "contribution": 1.25}
+        ],
         "device": "cuff-7",
         "body_site": "left arm",
         "security_labels": ["R", "PSY"],
@@ -268,7 +280,15 @@ def test_every_document_decodes_to_its_reading(given_):
 def test_no_readings_are_no_documents():
     empty = Readings.of([], [])
     columns = {name: np.zeros(0) for name in ("judged", "tags", "category", "severity")}
-    judged = Judged(**columns, mean=np.zeros(0), pulse=np.zeros(0), risk=np.zeros(0))
+    judged = Judged(
+        **columns,
+        mean=np.zeros(0),
+        pulse=np.zeros(0),
+        risk=np.zeros(0),
+        warning=np.zeros((3, 0)),
+        reasons=[],
+        deviation=np.zeros(0),
+    )
     nowhere = np.zeros(0, np.int64)
     assert (
         encode(empty, judged, topic="t", partition=nowhere, offset=nowhere, model=MODEL, now=0)
@@ -280,6 +300,7 @@ def test_the_model_is_named_by_its_own_name():
     other = replace(MODEL, name="curve", version="8")
     readings = Readings.of([Origin(0)], [KNOWN])
     one = np.array([0])
-    judged = Judged(one, one, one, one, one + 90.0, one + 40.0, one + 0.5)
+    none = np.full((3, 1), NAN)
+    judged = Judged(one, one, one, one, one + 90.0, one + 40.0, one + 0.5, none, [()], one)
     (entry,) = encode(readings, judged, topic="t", partition=one, offset=one, model=other, now=0)
     assert json.loads(entry.body)["model"] == {"name": "curve", "version": "8"}

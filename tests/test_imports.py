@@ -21,9 +21,10 @@ MAY_IMPORT = {
     "chunk": set(),
     "progress": {"checkpoint", "chunk", "reading"},
     "memory": {"clinical", "encoding", "patients", "reading"},
+    "histories": {"clinical", "patients", "reading", "sequences"},
     "batch": {"alert", "checkpoint", "chunk", "document", "patients", "reading"},
-    "judging": {"clinical", "encoding", "reading"},
-    "withdrawal": {"checkpoint", "memory", "patients"},
+    "judging": {"clinical", "encoding", "histories", "reading"},
+    "withdrawal": {"checkpoint", "histories", "memory", "patients"},
     "corrections": {
         "alarms",
         "alert",
@@ -37,16 +38,34 @@ MAY_IMPORT = {
         "reading",
         "withdrawal",
     },
-    "drift": set(),
     "jsondiff": set(),
     "kibana": {"clinical", "jsondiff"},
-    "patients": {"clinical"},
+    "patients": {"clinical", "reading"},
+    "sequences": {"clinical", "patients", "reading"},
     "alert": set(),
-    "alarms": {"alert", "clinical", "document", "encoding", "patients", "reading"},
+    "alarms": {
+        "alert",
+        "checkpoint",
+        "clinical",
+        "document",
+        "encoding",
+        "limits",
+        "measuring",
+        "patients",
+        "reading",
+    },
+    "limits": {"clinical", "document", "person"},
+    "acknowledgements": {"alert", "clinical", "document", "person"},
+    "person": set(),
+    "fitting": {"alarms", "alert", "checkpoint", "clinical", "document", "patients"},
+    "ward": {"alarms", "alert", "checkpoint", "clinical", "document"},
+    "release": {"alarms", "alert", "batch", "clinical"},
+    "silence": {"alarms", "alert", "batch", "clinical", "patients"},
+    "measuring": {"clinical", "encoding", "reading"},
     "settings": set(),
     "resources": set(),
-    "schema": {"alert", "clinical", "document", "fhir", "reading"},
-    "asyncapi": {"fhir", "schema", "settings", "stream"},
+    "schema": {"alert", "clinical", "document", "fhir", "limits", "reading"},
+    "asyncapi": {"acknowledgements", "fhir", "limits", "schema", "settings", "stream"},
     "clinical": {"reading"},
     "fhir": {"reading"},
     "encoding": {"clinical", "document", "reading"},
@@ -60,15 +79,17 @@ MAY_IMPORT = {
         "document",
         "encoding",
         "fhir",
+        "histories",
         "judging",
         "memory",
         "patients",
         "progress",
         "reading",
     },
-    "simulator": {"fhir", "reading"},
+    "simulator": set(),
     "sinks": {"alert", "document", "jsondiff"},
     "stream": {
+        "acknowledgements",
         "alarms",
         "alert",
         "batch",
@@ -77,13 +98,19 @@ MAY_IMPORT = {
         "clinical",
         "document",
         "fhir",
+        "fitting",
+        "histories",
+        "limits",
         "patients",
         "pipeline",
         "reading",
+        "release",
         "resources",
         "settings",
+        "silence",
         "simulator",
         "sinks",
+        "ward",
     },
     "reconcile": {
         "alert",
@@ -105,6 +132,7 @@ MAY_IMPORT = {
     "ingest": {"fhir", "reading"},
     "replay": {"document", "fhir", "reading", "sinks"},
     "commands": {
+        "resources",
         "asyncapi",
         "document",
         "fhir",
@@ -134,6 +162,7 @@ ONLY_IN = {
     "pyarrow": {"ingest", "training"},
     "sklearn": {"training"},
     "joblib": {"training"},
+    "xgboost": {"training"},
     "click": {"commands", "stream"},
 }
 
@@ -187,10 +216,9 @@ def test_only_the_edge_reads_the_environment(path):
 
 
 def test_the_worker_that_serves_never_imports_what_only_training_needs():
-    # The core of pyarrow is there all the same: elasticsearch imports it where it finds it.
     script = (
         "import sys, bpstream.stream.app, bpstream.web.server\n"
-        "never = {'sklearn', 'scipy', 'joblib', 'matplotlib', 'pyarrow.csv', 'pyarrow.parquet'}\n"
+        "never = {'sklearn', 'scipy', 'joblib', 'xgboost', 'matplotlib', 'pyarrow', 'pandas'}\n"
         "print(*sorted(never & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from bpstream.clinical.alarm_rules import SLOTS
 from bpstream.clinical.alerts import SLOT
+from bpstream.clinical.history import HISTORY, SERIES, SUMS
 from bpstream.patients import (
     COUNTERS,
     LAYOUT,
@@ -66,6 +67,8 @@ def test_a_new_row_tells_that_nothing_was_applied(count):
         assert set(counters_of(row).values()) == {0}
         assert not row["recent"]["identity"].any()
         assert not row["alarms"]["state"].any()
+        assert not row["history"]["sums"].any()
+        assert np.isnan([row["risk"], *row["warning"]]).all()
 
 
 def test_the_counters_are_told_by_name():
@@ -101,7 +104,10 @@ def test_loaded_rows_are_copied_out_byte_for_byte_and_the_later_steps_count(load
         assert patients.load(values) == earlier
         expected |= {who: row for who, row in values.items() if who not in earlier}
     copied = patients.copy_bytes(patients.positions(list(expected)))
-    assert dict(zip(expected, copied, strict=True)) == expected
+    assert copied == [row.rstrip(b"\0") for row in expected.values()]
+    again = Patients()
+    again.load(dict(zip(expected, copied, strict=True)))
+    assert again.rows.tobytes() == patients.rows.tobytes()
     assert list(patients) == list(expected)
 
 
@@ -139,18 +145,20 @@ def test_rows_are_copied_in_the_order_asked_for():
     patients = Patients()
     patients.positions(["p1", "p2", "p3"])
     patients.rows["offset"] = [1, 2, 3]
-    copied = np.frombuffer(b"".join(patients.copy_bytes(at(2, 0, 2))), ROW)
-    assert copied["offset"].tolist() == [3, 1, 3]
+    again = Patients()
+    for position, row in enumerate(patients.copy_bytes(at(2, 0, 2))):
+        again.load({str(position): row})
+    assert again.rows["offset"].tolist() == [3, 1, 3]
     assert patients.copy_bytes(at()) == []
 
 
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        (b"", f"layout none and 0 bytes; this version reads layout 02 of {ROW.itemsize} bytes"),
-        (b"\x02", "layout 02 and 1 bytes"),
-        (b"\x01" + bytes(ROW.itemsize - 1), f"layout 01 and {ROW.itemsize} bytes"),
-        (b"\x02" + bytes(ROW.itemsize), f"layout 02 and {ROW.itemsize + 1} bytes"),
+        (b"", f"layout none and 0 bytes; .* reads layout 03 of at most {ROW.itemsize} bytes"),
+        (b"\x03", "layout 03 and 1 bytes"),
+        (b"\x02" + bytes(ROW.itemsize - 1), f"layout 02 and {ROW.itemsize} bytes"),
+        (b"\x03" + bytes(ROW.itemsize), f"layout 03 and {ROW.itemsize + 1} bytes"),
     ],
 )
 def test_a_row_of_another_layout_has_no_stamp(value, told):
@@ -159,8 +167,8 @@ def test_a_row_of_another_layout_has_no_stamp(value, told):
 
 
 def test_the_layout_is_that_of_the_rows_in_kafka():
-    # Rows of LAYOUT 2 lie in changelogs: whoever changes this changes LAYOUT.
-    assert (LAYOUT, RECENT, len(COUNTERS), SLOTS) == (2, 16, 8, 10)
+    # Rows of LAYOUT 3 lie in changelogs: whoever changes this changes LAYOUT.
+    assert (LAYOUT, RECENT, len(COUNTERS), SLOTS, SERIES) == (3, 16, 8, 10, 2)
     assert {name: (str(kind), offset) for name, (kind, offset) in READING.fields.items()} == {
         "identity": ("uint64", 0),
         "version": ("int64", 8),
@@ -179,10 +187,12 @@ def test_the_layout_is_that_of_the_rows_in_kafka():
         "partition": 41,
         "offset": 45,
         "risk": 53,
-        "last": 57,
-        "next": 97,
-        "recent": 98,
-        "alarms": 738,
+        "warning": 57,
+        "last": 69,
+        "next": 109,
+        "recent": 110,
+        "alarms": 750,
+        "history": 930,
     }
     assert {name: (str(kind), offset) for name, (kind, offset) in SLOT.fields.items()} == {
         "alert": ("uint64", 0),
@@ -191,5 +201,11 @@ def test_the_layout_is_that_of_the_rows_in_kafka():
         "state": ("uint8", 14),
         "count": ("uint8", 15),
         "severity": ("int8", 16),
+        "released": ("uint8", 17),
     }
-    assert ROW.itemsize == 738 + SLOTS * SLOT.itemsize == 908
+    assert {name: (str(kind.base), offset) for name, (kind, offset) in HISTORY.fields.items()} == {
+        "at": ("int64", 0),
+        "sums": ("float64", 8),
+    }
+    assert len(SUMS) == 17
+    assert ROW.itemsize == 750 + SLOTS * SLOT.itemsize + SERIES * HISTORY.itemsize == 1218

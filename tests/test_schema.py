@@ -16,6 +16,7 @@ from bpstream.document import (
     Coordinates,
     Document,
     EarlyWarning,
+    EarlyWarningReason,
     ModelName,
     Removal,
     tombstone,
@@ -37,6 +38,7 @@ DOCUMENT = Draft202012Validator(schema.document())
 TOMBSTONE = Draft202012Validator(schema.tombstone())
 ALERT = Draft202012Validator(schema.alert())
 WHOLE = ALWAYS | SOMETIMES
+(REASON,) = SOMETIMES["early_warning_reasons"]
 
 
 def faults(validator: Draft202012Validator, instance: object) -> list[str]:
@@ -52,7 +54,9 @@ def made_of(*values: bytes) -> Owner:
 
 def structs_in(found: Json) -> list[Json]:
     """Every object the schema describes, itself the first."""
-    inner = [each for each in found["properties"].values() if each.get("type") == "object"]
+    told = found["properties"].values()
+    told = [*told, *(each["items"] for each in told if "items" in each)]
+    inner = [each for each in told if each.get("type") == "object"]
     return [found, *(each for one in inner for each in structs_in(one))]
 
 
@@ -72,7 +76,7 @@ def test_a_schema_is_one_names_itself_without_a_host_and_tells_of_every_field(ma
 
 def test_the_fields_are_those_of_the_structs() -> None:
     names = [list(each["properties"]) for each in structs_in(schema.document())]
-    parts = [Document, Coordinates, ModelName, EarlyWarning, Comparators]
+    parts = [Document, Coordinates, ModelName, EarlyWarning, Comparators, EarlyWarningReason]
     assert names == [list(each.__struct_encode_fields__) for each in parts]
     assert list(schema.alert()["properties"]) == list(Alert.__struct_encode_fields__)
 
@@ -169,6 +173,10 @@ def test_what_is_left_out_where_empty_is_never_null(name: str) -> None:
         {"kafka": {"topic": "t", "partition": 0, "offset": 0, "key": ""}},
         {"model": {"name": "bp_logreg", "version": 1}},
         {"early_warning": {"hypotension": 0.1, "low_map": 0.2, "severe": 1.3}},
+        {"early_warning_reasons": []},
+        {"early_warning_reasons": ["systolic is rising"]},
+        {"early_warning_reasons": [REASON | {"target": "sepsis"}]},
+        {"early_warning_reasons": [REASON | {"feature": "shoe_size"}]},
         {"security_labels": []},
         {"period": ["2026-01-28"]},
     ],

@@ -1,104 +1,36 @@
-"""Alarm rules: what fires, when, how severely and until when, read from a TOML file."""
+"""Alarm rules, read from a TOML file: each mistake is told with its line, and what would do."""
 
 import re
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn, cast
-from zlib import crc32
+from typing import Any, NoReturn, cast
 
+from bpstream.clinical.alarm_rule import (
+    AT_ONCE,
+    BUCKET,
+    MOST_READINGS,
+    SLOTS,
+    Delay,
+    Kind,
+    Rule,
+    Scope,
+    Severe,
+)
 from bpstream.clinical.categories import SEVERITY_NAMES, Severity
-from bpstream.clinical.conditions import Atom, Condition, one_of, parse
+from bpstream.clinical.conditions import OF_SILENCE, OF_THE_WARD, Condition, one_of, parse
 from bpstream.errors import StartError
+
+__all__ = ["SHIPPED", "SLOTS", "Delay", "Kind", "Rule", "Scope", "Severe", "load", "of_patients"]
 
 SHIPPED = Path(__file__).with_name("alarm_rules.toml")
 """The rules that hold where no other file is named."""
 
-SLOTS = 10
-"""Most rules there can be: a patient's row has so many places for alerts."""
-
-MOST_READINGS = 255
-"""Most readings a rule may wait for: a slot counts them in one byte."""
-
 # A longer delay or a wider deadband (mmHg) than these is a mistake.
 _MOST_SECONDS, _MOST_DEADBAND = 24 * 60 * 60, 50
 
-
-class Kind(StrEnum):
-    """What an alert is about: the patient, or the measuring."""
-
-    PHYSIOLOGICAL = "physiological"
-    TECHNICAL = "technical"
-
-
-class Delay(NamedTuple):
-    """How long a run of offending readings has to be before it fires: both must be reached."""
-
-    readings: int = 1
-    seconds: int = 0
-    """Event time from the first reading of the run to the last."""
-
-
-AT_ONCE = Delay()
-
-
-@dataclass(frozen=True, slots=True)
-class Severe:
-    """A condition that is not to wait: it fires at once, or raises the alert's severity."""
-
-    when: Condition
-    severity: Severity
-
-
-class Case(NamedTuple):
-    """One way to offend a rule, and what comes of it."""
-
-    group: tuple[Atom, ...]
-    severity: Severity
-    at_once: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """When one kind of alert fires and recovers; `alarms.Engine` says how."""
-
-    name: str
-    title: str
-    """For a person to read."""
-    severity: Severity
-    when: Condition
-    kind: Kind = Kind.PHYSIOLOGICAL
-    delay: Delay = AT_ONCE
-    clear: int = 1
-    """Consecutive clear readings after which it recovers."""
-    deadband: float = 0.0
-    """mmHg a pressure has to be back from its bound to be clear; `artefact` has none."""
-    severe: Severe | None = None
-
-    @property
-    def mark(self) -> int:
-        """16 bits by which a stored slot is known to be this rule's."""
-        return crc32(self.name.encode()) & 0xFFFF
-
-    @property
-    def cases(self) -> tuple[Case, ...]:
-        """The groups of both conditions, the severe one's first."""
-        severe, own = self.severe, tuple(Case(each, self.severity, False) for each in self.when)
-        return (
-            (*(Case(each, severe.severity, True) for each in severe.when), *own) if severe else own
-        )
-
-    @property
-    def groups(self) -> Condition:
-        """The same without their severities."""
-        return tuple(case.group for case in self.cases)
-
-    @property
-    def measures(self) -> frozenset[str]:
-        """What the rule looks at."""
-        return frozenset(atom.measure for group in self.groups for atom in group)
+_MOST_WITHIN = 30 * 60
 
 
 def load(path: Path | None = None) -> tuple[Rule, ...]:
@@ -116,6 +48,11 @@ def load(path: Path | None = None) -> tuple[Rule, ...]:
     except OSError as error:
         raise StartError(f"{path}: {error.strerror}; a file of alarm rules would do") from None
     return _File(path, text).rules()
+
+
+def of_patients(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """Those that judge a patient; each has its place in the patient's row, in this order."""
+    return tuple(rule for rule in rules if rule.scope is not Scope.WARD)
 
 
 # What a person may write, key by key.  Each reader returns what the key means, or raises
@@ -178,6 +115,21 @@ def _deadband(found: object) -> float:
     return float(width)
 
 
+def _latch(found: object) -> bool:
+    if not isinstance(found, bool):
+        raise ValueError(f"{found!r} is neither; true or false would do")
+    return found
+
+
+def _within(found: object) -> int:
+    read = re.fullmatch(r"(\d{1,4}) (s|min)", str(found), re.ASCII)
+    seconds = int(read[1]) * {"s": 1, "min": 60}[read[2]] if read else 0
+    if not BUCKET <= seconds <= _MOST_WITHIN or seconds % BUCKET:
+        wanted = f"`5 min` (to {_MOST_WITHIN // 60}) or `90 s` (by {BUCKET}) would do"
+        raise ValueError(f"{found!r} is no such time; {wanted}")
+    return seconds
+
+
 _Readers = dict[str, Callable[[object], Any]]
 _SEVERE: _Readers = {"when": _when, "severity": _severity}
 _RULE: _Readers = {
@@ -189,6 +141,9 @@ _RULE: _Readers = {
     "for": _delay,
     "clear": _clear,
     "deadband": _deadband,
+    "until": _when,
+    "latch": _latch,
+    "within": _within,
 }
 _NEEDED = ("name", "title", "severity", "when")
 
@@ -230,8 +185,6 @@ class _File:
         tables = content.get("rule")
         if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
             self._refuse(-1, "rule", "there is no rule; a [[rule]] table would do")
-        if len(tables) > SLOTS:
-            self._refuse(SLOTS, "", f"{len(tables)} rules; at most {SLOTS} would do")
         rules: list[Rule] = []
         for nth, table in enumerate(tables):
             rule = self._rule(nth, table)
@@ -241,14 +194,21 @@ class _File:
                     reason = f"{rule.name!r} has the {what} of the rule {other.name!r}"
                     self._refuse(nth, "name", f"{reason}; another name would do")
             rules.append(rule)
+            count = len(of_patients(rules))
+            if count > SLOTS:
+                self._refuse(nth, "", f"{count} rules of patients; at most {SLOTS} would do")
+        if not of_patients(rules):
+            self._refuse(0, "", "no rule is of patients; one more would do")
         return tuple(rules)
 
     def _rule(self, nth: int, table: dict[str, Any]) -> Rule:
         severe = table.pop("severe", None)
         values = self._values(nth, table, _RULE, _NEEDED)
         rule = Rule(delay=values.pop("for", AT_ONCE), **values)
+        if rule.until and rule.deadband:
+            self._refuse(nth, "deadband", "`deadband` means nothing beside `until`; one would do")
         if severe is None:
-            return rule
+            return self._of_one_scope(nth, rule, table)
         if not isinstance(severe, dict):
             self._refuse(nth, "severe", f"`severe` is {severe!r}; a [rule.severe] table would do")
         more = Severe(**self._values(nth, severe, _SEVERE, tuple(_SEVERE), prefix="severe."))
@@ -256,7 +216,21 @@ class _File:
             found, least = SEVERITY_NAMES[more.severity], SEVERITY_NAMES[rule.severity]
             reason = f"`severity`: {found} is below the rule's own; {least} or higher would do"
             self._refuse(nth, "severe.severity", reason)
-        return replace(rule, severe=more)
+        return self._of_one_scope(nth, replace(rule, severe=more), table)
+
+    def _of_one_scope(self, nth: int, rule: Rule, keys: Iterable[str]) -> Rule:
+        """The rule, if it has what its measures need, and nothing that means nothing to them."""
+        alone = {Scope.SILENCE: {*OF_SILENCE}, Scope.WARD: {*OF_THE_WARD}}.get(rule.scope)
+        if alone and (others := sorted(rule.measures - alone)):
+            what = f"{', '.join(others)} beside {', '.join(sorted(rule.measures & alone))}"
+            self._refuse(nth, "when", f"`when`: {what}; a rule of its own would do")
+        if rule.scope is Scope.WARD and not rule.within:
+            self._refuse(nth, "when", "`within` is missing; a line `within = ...` would do")
+        unfit = {"within"} if rule.scope is not Scope.WARD else set()
+        unfit |= {"for", "clear", "latch"} if alone else set()
+        for key in (key for key in keys if key in unfit):
+            self._refuse(nth, key, f"`{key}` means nothing to this rule; a rule without would do")
+        return rule
 
     def _values(
         self,

@@ -1,21 +1,23 @@
 """Alarms: every reading moves its patient's alerts, one for each rule, in event time.
 
 An alert is pending while its run of offending readings is too short, fires once the run is
-long enough, and recovers after as many clear readings as its rule asks for.
+long enough, and recovers after as many clear readings as its rule asks for; where the rule
+latches, not before somebody has acknowledged it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpstream.clinical import conditions
-from bpstream.clinical.alarm_rules import MOST_READINGS, SLOTS, Rule
+from bpstream.clinical.alarm_rule import MOST_READINGS, SLOTS, Kind, Rule
 from bpstream.clinical.alerts import SLOT, Change, Edges, State, alert_id, mix, salt
 from bpstream.clinical.categories import Severity
 from bpstream.clinical.conditions import MEASURES, Bools, Floats, Measures, Positions
+from bpstream.clinical.limits import Own, marked
 
 __all__ = ["SLOT", "Change", "Edges", "Engine", "State", "alert_id"]
 
@@ -34,8 +36,9 @@ class Engine:
     def __init__(self, rules: Sequence[Rule]) -> None:
         if not 1 <= len(rules) <= SLOTS:
             raise ValueError(f"{len(rules)} rules; a patient's row has slots for 1 to {SLOTS}")
-        self.rules = tuple(rules)
-        self._columns = _Columns.of(rules)
+        self.rules = marked(rules)
+        self._columns = _Columns.of(self.rules)
+        self._physiological = np.array([rule.kind is Kind.PHYSIOLOGICAL for rule in rules])
 
     def advance(
         self,
@@ -44,6 +47,8 @@ class Engine:
         identity: NDArray[np.uint64],
         taken_at: NDArray[np.int64],
         measures: Measures,
+        *,
+        own: Own | None = None,
     ) -> Edges:
         """Change `slots` by the readings, and tell which alerts fired, changed or recovered.
 
@@ -51,14 +56,20 @@ class Engine:
         (position of the patient), `identity` and `taken_at` (µs since 1970 UTC) have shape
         ``(n,)``, in order of arrival.  Readings that must not alarm (late ones, aggregates,
         children's) are left out by the caller.  How readings are cut into calls makes no
-        difference.
+        difference.  `own` are the readings of patients who have limits of their own; they are
+        judged once more, by these.
 
         A reading offends a rule if its condition or its severe one surely holds, and is clear
-        as :func:`conditions.clears` says of the two together.  One that is neither ends a
+        as :func:`conditions.clears` says of the two together; or where the rule has an `until`,
+        if that surely holds and the reading does not offend.  One that is neither ends a
         pending run, and what fires goes on firing.  One of which the rule knows no measure
         is passed over.  Time is in whole seconds.
         """
         holds = np.array([conditions.first(rule.groups, measures) for rule in self.rules])
+        if own is not None:
+            theirs = measures.take(own.at, own.limits)
+            holds[:, own.at] = [conditions.first(rule.groups, theirs) for rule in self.rules]
+            holds[np.ix_(self._physiological, own.at[own.unjudged])] = -1
         if not (holds >= 0).any() and not slots["state"][rows].any():
             return Edges.none()
         order = np.argsort(rows, kind="stable")
@@ -73,9 +84,11 @@ class Engine:
         rule, place = np.nonzero(active.T.take(nth, axis=1) & known.take(order, axis=1))
         if not len(rule):
             return Edges.none()
-        clear = np.array(
-            [conditions.clears(rule.groups, measures, rule.deadband) for rule in self.rules]
-        )
+        clear = np.array([_clears(rule, measures) for rule in self.rules]) & (holds < 0)
+        if own is not None:
+            clear[:, own.at] = [_clears(rule, theirs) for rule in self.rules]
+            clear[:, own.at] &= holds[:, own.at] < 0
+            clear[np.ix_(self._physiological, own.at[own.unjudged])] = True
         at, nth = order[place], nth[place]
         first = _differs(rule * len(patients) + nth)
         courses = _Courses(
@@ -89,7 +102,44 @@ class Engine:
             seconds=np.clip(taken_at[at] // 1_000_000, 0, np.iinfo(np.uint32).max),
         )
         slots.view(_BYTES)[rows[at[first]], rule[first]] = courses.slots().view(_BYTES)
-        return courses.edges(at)
+        edges = courses.edges(at)
+        return edges if own is None else self._with_own_bounds(edges, holds, own)
+
+    def _with_own_bounds(self, edges: Edges, holds: NDArray[np.int8], own: Own) -> Edges:
+        """The edges, each telling the bound that its patient has."""
+        bound = edges.bound.copy()
+        place = {reading: at for at, reading in enumerate(own.at.tolist())}
+        for edge in np.flatnonzero(edges.measure >= 0).tolist():
+            at = place.get(int(edges.reading[edge]))
+            if at is None:
+                continue
+            rule = edges.rule[edge]
+            atom = self.rules[rule].groups[holds[rule, edges.reading[edge]]][0]
+            value = own.limits[atom.limit][at] if atom.limit in own.limits else np.nan
+            bound[edge] = atom.bound if np.isnan(value) else value
+        return replace(edges, bound=bound)
+
+    def release(self, slots: NDArray[np.void], alert: int) -> Rule | None:
+        """An alert of one patient, whose `slots` have shape ``(SLOTS,)``, was acknowledged.
+
+        Where it latched, and its readings have long been clear, it recovers: then its slot is
+        empty, and its rule is returned.
+        """
+        for at, rule in enumerate(self.rules):
+            slot = slots[at]
+            if slot["alert"] != alert or slot["state"] != _FIRING or slot["mark"] != rule.mark:
+                continue
+            slot["released"] = 1
+            if rule.latch and slot["count"] >= rule.clear:
+                slots[at] = np.zeros((), SLOT)
+                return rule
+        return None
+
+
+def _clears(rule: Rule, measures: Measures) -> Bools:
+    if rule.until is None:
+        return conditions.clears(rule.groups, measures, rule.deadband)
+    return conditions.first(rule.until, measures) >= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +151,7 @@ class _Columns:
     readings: Positions
     seconds: NDArray[np.int64]
     clear: Positions
+    latch: Bools
     first_case: Positions
     severity: NDArray[np.int8]
     at_once: Bools
@@ -117,6 +168,7 @@ class _Columns:
             readings=np.array([rule.delay.readings for rule in rules], np.intp),
             seconds=np.array([rule.delay.seconds for rule in rules], np.int64),
             clear=np.array([rule.clear for rule in rules], np.intp),
+            latch=np.array([rule.latch for rule in rules], np.bool_),
             first_case=np.cumsum([0, *(len(rule.cases) for rule in rules)])[:-1],
             severity=np.array([case.severity for case in cases], np.int8),
             at_once=np.array([case.at_once for case in cases], np.bool_),
@@ -164,6 +216,8 @@ class _Courses:
         fires = self.offends & (long_enough | columns.at_once[self.case])
         _, self.cleared, _ = self._runs(clear, _FIRING)
         recovers = clear & (self.cleared >= columns.clear[rule])
+        if columns.latch.any():
+            recovers &= ~columns.latch[rule] | self._released(recovers)
         self.before = np.zeros(len(rule), np.bool_)
         self.before[self.firsts] = held["state"] == _FIRING
         event = _last(fires | recovers | first)
@@ -190,6 +244,9 @@ class _Courses:
         slot["state"] = np.where(firing, _FIRING, _PENDING)
         slot["count"] = np.minimum(np.where(firing, cleared, self.offending[last]), MOST_READINGS)
         slot["severity"] = self.severity[last]
+        goes_on = firing & (slot["alert"] == self.held["alert"])
+        rose = slot["severity"] > self.held["severity"]
+        slot["released"] = np.where(goes_on & ~rose, self.held["released"], 0)
         slot.view(_BYTES)[~firing & ~self.offends[last]] = _EMPTY
         return slot
 
@@ -226,6 +283,20 @@ class _Courses:
         carried = self.first[start] & (self.held["state"] == state)[self.course]
         before = np.where(carried, self.held["count"][self.course], 0)
         return start, np.arange(len(on)) - start + 1 + before, carried
+
+    def _released(self, recovers: Bools) -> Bools:
+        """Where an alert that latches may recover, if it `recovers` otherwise: it was acknowledged.
+
+        The one that was is over with its recovery, and an alert whose severity rises is to be
+        acknowledged again.
+        """
+        given = self.held["released"][self.course] > 0
+        rises = self.columns.severity[self.case] > self.held["severity"][self.course]
+        ends = given & (recovers | (self.offends & rises))
+        before = np.cumsum(ends) - ends
+        before -= before[self.firsts][self.course]
+        released: Bools = given & (before == 0)
+        return released
 
     def _alerts(self, places: Positions) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """Id and first time (s) of the alerts at `places`."""

@@ -18,6 +18,7 @@ SLOT = np.dtype(
         ("state", "u1"),
         ("count", "u1"),  # consecutive readings: offending while pending, clear while firing
         ("severity", "i1"),  # the highest since the first offending reading
+        ("released", "u1"),  # 1: acknowledged at this severity, so that a latched one may recover
     ]
 )
 """What a patient's row keeps of one rule, at the rule's position; zeros: nothing going on."""

@@ -60,11 +60,11 @@ SEVERITY_NAMES: tuple[str, ...] = tuple(severity.name.lower() for severity in Se
 """By the value of `severity`: the document's `severity`."""
 
 # Kidney and heart injury rise below it: Walsh et al., Anesthesiology 2013;119:507-515.
-_CRITICAL_BELOW_MEAN = 55.0
+CRITICAL_BELOW_MEAN = 55.0
 # bpstream's own choice; no guideline names it.
-_CRITICAL_BELOW_SYSTOLIC = 80.0
+CRITICAL_BELOW_SYSTOLIC = 80.0
 # Grade 2 hypertension: Mancia et al., 2023 ESH guideline, J Hypertens 2023;41:1874-2071.
-_HIGH_FROM_SYSTOLIC, _HIGH_FROM_DIASTOLIC = 160.0, 100.0
+HIGH_FROM_SYSTOLIC, HIGH_FROM_DIASTOLIC = 160.0, 100.0
 
 
 def categorize(systolic: NDArray[np.float64], diastolic: NDArray[np.float64]) -> NDArray[np.int8]:
@@ -111,14 +111,14 @@ def severity(
     ] = Severity.MEDIUM
     ranked[
         (systolic < HYPOTENSION_SYSTOLIC_BELOW)
-        | (systolic >= _HIGH_FROM_SYSTOLIC)
-        | (diastolic >= _HIGH_FROM_DIASTOLIC)
+        | (systolic >= HIGH_FROM_SYSTOLIC)
+        | (diastolic >= HIGH_FROM_DIASTOLIC)
     ] = Severity.HIGH
     ranked[
         (systolic >= CRISIS_SYSTOLIC)
         | (diastolic >= CRISIS_DIASTOLIC)
-        | (systolic < _CRITICAL_BELOW_SYSTOLIC)
-        | (mean < _CRITICAL_BELOW_MEAN)
+        | (systolic < CRITICAL_BELOW_SYSTOLIC)
+        | (mean < CRITICAL_BELOW_MEAN)
     ] = Severity.CRITICAL
     return ranked
 

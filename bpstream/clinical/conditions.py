@@ -6,7 +6,7 @@ Where a value is only bounded or not known, a condition holds, is clear, or is n
 import operator
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Self
 
@@ -17,29 +17,66 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Positions = NDArray[np.intp]
 
-MEASURES = ("systolic", "diastolic", "mean", "artefact")
-"""What a condition may compare: mmHg, but `artefact`, 1 for an implausible reading, else 0."""
+PRESSURES = ("systolic", "diastolic", "mean")
+"""The measures in mmHg, which alone have a deadband."""
+WARNINGS = ("hypotension_warning", "low_map_warning", "severe_warning")
+"""The probabilities that the patient's next reading is in each of the model's target states."""
+OF_SILENCE = ("silence", "missed")
+"""Of a patient, and not of a reading: minutes since the last reading, and the same in that
+patient's usual gaps.  At a reading both are 0."""
+OF_THE_WARD = ("anomalies",)
+"""Of all patients together: anomalous readings within the rule's time."""
+MEASURES = (*PRESSURES, "artefact", "deviation", *WARNINGS, *OF_SILENCE, *OF_THE_WARD)
+"""What a condition may compare.  `artefact` is 1 for an implausible reading, else 0; `deviation`
+is how far the reading is from the patient's usual, in that patient's standard deviations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
     """What is known of each reading: a lowest and a highest value by name of the measure.
 
-    Every array has shape ``(n,)``; both are the same array where values are exact.  NaN in
-    both is unknown.  The bound "> 200" is the next number above 200, and infinity.
+    Every one of MEASURES is there, with shape ``(n,)``; both are the same array where values are
+    exact.  NaN in both is unknown.  The bound "> 200" is the next number above 200, and infinity.
     """
 
     low: Mapping[str, Floats]
     high: Mapping[str, Floats]
+    limits: Mapping[str, Floats] = field(default_factory=dict)
+    """By name, the patients' own limits; NaN where a patient has none of the name."""
 
     @classmethod
-    def exact(cls, systolic: Floats, diastolic: Floats, mean: Floats, artefact: Bools) -> Self:
-        """Exact pressures (mmHg).  Those of an artefact are unknown: nothing clinical fires."""
+    def exact(
+        cls,
+        systolic: Floats,
+        diastolic: Floats,
+        mean: Floats,
+        artefact: Bools,
+        more: Mapping[str, Floats] | None = None,
+    ) -> Self:
+        """Exact pressures (mmHg), and what else is known, by name.
+
+        Those of an artefact are unknown: nothing clinical fires.
+        """
         pressures = [systolic, diastolic, mean]
         if artefact.any():
             pressures = [np.where(artefact, np.nan, each) for each in pressures]
-        columns = dict(zip(MEASURES, (*pressures, artefact.astype(np.float64)), strict=True))
+        named = dict(zip(PRESSURES, pressures, strict=True))
+        return cls.only(
+            len(systolic), {**named, "artefact": artefact.astype(np.float64), **(more or {})}
+        )
+
+    @classmethod
+    def only(cls, n: int, known: Mapping[str, Floats]) -> Self:
+        """Exact values, each of shape ``(n,)``; of the other measures nothing is known."""
+        columns: dict[str, Floats] = {**dict.fromkeys(MEASURES, np.full(n, np.nan)), **known}
         return cls(columns, columns)
+
+    def take(self, at: Positions, limits: Mapping[str, Floats]) -> Self:
+        """What is known of the readings at `at`, whose patients have these `limits`."""
+        low = {name: values[at] for name, values in self.low.items()}
+        if self.high is self.low:
+            return type(self)(low, low, limits)
+        return type(self)(low, {name: values[at] for name, values in self.high.items()}, limits)
 
     def known(self, names: Iterable[str]) -> Bools:
         """Where any of the measures `names` is."""
@@ -59,24 +96,32 @@ class Atom:
     operator: str
     """`<`, `<=`, `>` or `>=`."""
     bound: float
+    limit: str = field(default="", repr=False)
+    """The limit of a patient's own that takes the bound's place; empty: none does."""
 
     def holds(self, measures: Measures) -> Bools:
         """Where it surely does: the whole interval is beyond the bound."""
         nearest = measures.low if self._above else measures.high
-        beyond: Bools = _HOLDS[self.operator](nearest[self.measure], self.bound)
+        beyond: Bools = _HOLDS[self.operator](nearest[self.measure], self.bound_for(measures))
         return beyond
 
     def clears(self, measures: Measures, deadband: float) -> Bools:
         """Where it surely does not hold, and the whole interval is `deadband` back or more."""
         farthest = (measures.high if self._above else measures.low)[self.measure]
+        bound = self.bound_for(measures)
         clear: Bools
-        if not deadband or self.measure == "artefact":
-            clear = _OPPOSITE[self.operator](farthest, self.bound)
+        if not deadband or self.measure not in PRESSURES:
+            clear = _OPPOSITE[self.operator](farthest, bound)
         elif self._above:
-            clear = farthest <= self.bound - deadband
+            clear = farthest <= bound - deadband
         else:
-            clear = farthest >= self.bound + deadband
+            clear = farthest >= bound + deadband
         return clear
+
+    def bound_for(self, measures: Measures) -> float | Floats:
+        """The bound: for all readings, or of shape ``(n,)`` where patients have their own."""
+        own = measures.limits.get(self.limit)
+        return self.bound if own is None else np.where(np.isnan(own), self.bound, own)
 
     @property
     def _above(self) -> bool:

@@ -4,9 +4,12 @@ import click
 
 from bpstream import __version__
 from bpstream.commands import (
+    alerts,
     config,
     dead_letters,
+    evaluate,
     ingest,
+    limits,
     provision,
     reconcile,
     replay,
@@ -34,7 +37,10 @@ for _each in (
     ingest.ingest,
     replay.replay,
     train.train,
+    evaluate.evaluate,
     dead_letters.dead_letters,
+    alerts.alerts,
+    limits.limits,
     provision.provision,
     reconcile.reconcile,
     config.config,

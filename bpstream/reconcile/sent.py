@@ -6,7 +6,7 @@ from typing import NamedTuple
 from bpstream.alert import Alert
 from bpstream.batch import Partition, Step
 from bpstream.chunk import Chunk
-from bpstream.clinical import risk
+from bpstream.clinical.models import model as models
 from bpstream.document import Entry, iso
 from bpstream.reading import Origin, Retraction
 from bpstream.reconcile.facts import decode
@@ -37,6 +37,9 @@ class _NoAlarms:
     def raised(self, *_: object, **__: object) -> list[Alert]:
         return []
 
+    def count(self, *_: object, **__: object) -> None:
+        pass
+
     def reconsidered(self, *_: object, **__: object) -> list[Alert]:
         return []
 
@@ -51,7 +54,7 @@ class Judge:
     def __init__(self, settings: Settings) -> None:
         self._pipeline = pipeline(
             settings,
-            model=risk.load(shipped("models") / settings.model),
+            model=models.load(models.named(settings.model, shipped("models"))),
             alarms=_NoAlarms(),
             partitions=1,  # Here every patient is at home.
         )

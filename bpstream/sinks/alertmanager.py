@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple, Self
 import msgspec
 from tenacity.wait import wait_base
 
-from bpstream.alert import RECOVERED, Alert
+from bpstream.alert import ACKNOWLEDGED, RECOVERED, Alert
 from bpstream.document import Refused
 from bpstream.sinks.post import ATTEMPTS, PAUSES, TIMEOUT, Post
 
@@ -23,8 +23,6 @@ _LASTS = timedelta(days=7)
 _CLOCKS_APART = timedelta(minutes=1)
 # Some 500 kB.
 _MOST_ALERTS = 500
-
-_ACKNOWLEDGED = "acknowledged"
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -97,7 +95,7 @@ class Alertmanager:
             except (ValueError, RecursionError) as error:
                 refused.append(Refused(position, f"no alert event: {error}"))
                 continue
-            if alert.state != _ACKNOWLEDGED:
+            if alert.state != ACKNOWLEDGED:
                 latest[alert.alert_id] = entry
         alerts = list(latest.values())
         for start in range(0, len(alerts), _MOST_ALERTS):

@@ -7,9 +7,9 @@ from enum import Enum, auto
 from typing import Any
 
 from elastic_transport import TlsError, TransportError
-from elasticsearch import ApiError, AsyncElasticsearch, UnsupportedProductError
 
 from bpstream.errors import BPStreamError, SinkError, StartError
+from bpstream.sinks.client import ApiError, AsyncElasticsearch, UnsupportedProductError
 
 _LONGEST_REASON = 500
 

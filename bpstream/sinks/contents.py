@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 from elastic_transport import TransportError
-from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError
 
 from bpstream.errors import SinkError
 from bpstream.sinks import answers
+from bpstream.sinks.client import ApiError, AsyncElasticsearch, NotFoundError
 from bpstream.sinks.segment_files import (
     Position,
     SegmentName,

@@ -6,8 +6,6 @@ from functools import partial
 from typing import Any, Self
 
 from elastic_transport import TransportError
-from elasticsearch import ApiError, AsyncElasticsearch
-from elasticsearch.serializer import CompatibilityModeNdjsonSerializer
 from msgspec import convert
 from tenacity import wait_random_exponential
 from tenacity.wait import wait_base
@@ -15,6 +13,7 @@ from tenacity.wait import wait_base
 from bpstream.document import Entry, Found, Line, Refused, Removal, latest, month_of
 from bpstream.errors import BPStreamError, SinkError, StartError
 from bpstream.sinks import answers
+from bpstream.sinks.client import ApiError, AsyncElasticsearch, CompatibilityModeNdjsonSerializer
 from bpstream.sinks.node import MOST_DOCUMENTS, Node
 from bpstream.sinks.template import Template
 

@@ -33,7 +33,14 @@ PROPERTIES: dict[str, Any] = {
     "early_warning": {
         "properties": {"hypotension": _NUMBER, "low_map": _NUMBER, "severe": _NUMBER}
     },
-    "early_warning_reasons": _KEYWORD,
+    "early_warning_reasons": {
+        "properties": {
+            "target": _KEYWORD,
+            "feature": _KEYWORD,
+            "value": _NUMBER,
+            "contribution": _NUMBER,
+        }
+    },
     "kind": _KEYWORD,
     # As it stood in the Observation, and so are the ends of a period: no date for certain.
     "original_time": _KEYWORD,

@@ -5,10 +5,14 @@ again, with the same ids.
 """
 
 import logging
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-from bpstream.alert import FIRING, Alert
+from msgspec.structs import replace
+
+from bpstream.acknowledgements import SaidBook
+from bpstream.alert import CHANGED, FIRING, RECOVERED, Alert
 from bpstream.stream.metrics import Metrics
 from bpstream.stream.publish import Publisher, Record
 
@@ -22,20 +26,38 @@ class Alerts:
     """The alerts topic, as it is written."""
 
     def __init__(
-        self, publisher: Publisher, *, topic: str, partitions: int, metrics: Metrics
+        self,
+        publisher: Publisher,
+        *,
+        topic: str,
+        partitions: int,
+        metrics: Metrics,
+        said: SaidBook | None = None,
+        forget: Callable[[Sequence[str]], Awaitable[None]] | None = None,
     ) -> None:
+        """`forget` is told of alerts that are over and of which something was `said`."""
         self._publisher, self._topic, self._partitions = publisher, topic, partitions
         self._metrics = metrics
+        self._said, self._forget = said or SaidBook(), forget
 
     async def publish(self, alerts: Sequence[Alert]) -> None:
-        """Return once Kafka has every alert."""
+        """Return once Kafka has every alert; those that a person silenced are marked so."""
         if not alerts:
             return
+        now = time.time_ns() // 1000
+        alerts = [self._marked(alert, now) for alert in alerts]
         await self._publisher.publish(
             self._topic,
             [Record((alert.patient_id or alert.rule).encode(), alert.encode()) for alert in alerts],
             partitions=self._partitions,
         )
+        over = [
+            alert.alert_id
+            for alert in alerts
+            if alert.state == RECOVERED and self._said.was_acknowledged(alert.alert_id)
+        ]
+        if over and self._forget is not None:
+            await self._forget(over)
         kinds = Counter((alert.rule, alert.severity, alert.state) for alert in alerts)
         for kind, count in kinds.items():
             self._metrics.alerts.labels(*kind).inc(count)
@@ -49,7 +71,14 @@ class Alerts:
                 alert.state,
                 alert.rule,
                 alert.severity,
-                "technical" if alert.patient_id is None else f"patient {alert.patient_id}",
+                alert.kind if alert.patient_id is None else f"patient {alert.patient_id}",
             )
         if len(alerts) > _LINES_AT_ONCE:
             log.warning("and %d more alerts at once", len(alerts) - _LINES_AT_ONCE)
+
+    def _marked(self, alert: Alert, now: int) -> Alert:
+        """A recovery is told all the same: who knows of the alert is to know that it is over."""
+        if alert.state not in (FIRING, CHANGED):
+            return alert
+        silence = self._said.silence(alert.patient_id, alert.rule, alert.severity, now=now)
+        return alert if silence is None else replace(alert, silenced=True)

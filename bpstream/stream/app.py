@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import signal
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,14 +19,18 @@ from faust.types import TP
 from faust.web.drivers import DRIVERS
 from yarl import URL
 
+from bpstream.acknowledgements import SaidBook
 from bpstream.alarms import Alarms
-from bpstream.clinical import alarm_rules, risk
+from bpstream.clinical import alarm_rules
+from bpstream.clinical.models import model
 from bpstream.errors import BPStreamError, StartError
+from bpstream.limits import LimitBook
 from bpstream.resources import shipped
 from bpstream.settings import Settings
 from bpstream.simulator import Simulator
 from bpstream.stream import changelog, delivery, logs, security
 from bpstream.stream.classifier import Classifier
+from bpstream.stream.desk import Desk
 from bpstream.stream.health import Health
 from bpstream.stream.metrics import Metrics, total
 from bpstream.stream.notifier import notifiers
@@ -35,7 +40,8 @@ from bpstream.stream.stores import Stores
 from bpstream.stream.tables import Changelog, OwnedPartition, PatientTable
 from bpstream.stream.topics import Topics, changelog_of, prepare
 from bpstream.stream.view import PatientView
-from bpstream.stream.wiring import stores_and_classifier
+from bpstream.stream.ward import WardAlarms
+from bpstream.stream.wiring import people_of, stores_and_classifier, ward_alarms
 from bpstream.stream.worker import Worker
 
 _log = logging.getLogger("bpstream")
@@ -50,6 +56,8 @@ _LARGEST_BATCH = 1_000_000
 
 _CHUNKS_WAITING = 4
 _SEAL_EVERY = 60.0
+_LOOK_EVERY = 5.0
+"""Seconds between two looks for patients of whom nothing comes any more."""
 
 
 class App(faust.App):
@@ -91,7 +99,6 @@ class App(faust.App):
             autodiscover=False,
             Worker=Worker,
         )
-        self.metrics = Metrics()
         self.health = Health(self._facts)
         self._since = datetime.now(UTC)
         self.chunk_size = settings.batch_size
@@ -104,13 +111,24 @@ class App(faust.App):
             read=self._read_changelog,
             is_member=self._is_member,
         )
-        self.model = risk.load(shipped("models") / settings.model)
+        self.model = model.load(model.named(settings.model, shipped("models")))
+        self.metrics = Metrics(self.model.distributions)
         rules = Path(settings.alarm_rules) if settings.alarm_rules else None
-        self.alarms = Alarms(alarm_rules.load(rules))
-        self.patients = PatientView(self.table, self.alarms.rules)
+        self.limits, self.said = LimitBook(), SaidBook()
+        self.alarms = Alarms(alarm_rules.load(rules), self.limits)
+        self.ward: WardAlarms | None = None
+        self.patients = PatientView(
+            self.table,
+            self.alarms.rules,
+            self.model,
+            limits=self.limits,
+            said=self.said,
+            of_ward=lambda: () if self.ward is None else self.ward.shown(),
+        )
         self.stores: Stores | None = None
         self.found = Topics(settings.partitions, embedded_run)
         self.classifier: Classifier | None = None
+        self.desk: Desk | None = None
         observations = self.topic(
             settings.topic,
             settings.rekeyed_topic,
@@ -119,6 +137,7 @@ class App(faust.App):
         self.agent(observations, name="bpstream.classify")(self._classify)
         self.timer(1.0, name="bpstream.turn")(self._turn)
         self.timer(_SEAL_EVERY, name="bpstream.seal")(self._seal)
+        self.timer(_LOOK_EVERY, name="bpstream.look")(self._look)
         if settings.simulate:
             self._simulator = Simulator(
                 patients=settings.simulate,
@@ -147,12 +166,24 @@ class App(faust.App):
         self.metrics.patients.set(len(self.patients))
         lag = self._lag().items()
         self.metrics.tell_lag((tp.topic, tp.partition, behind) for tp, behind in lag)
+        self.metrics.model.look()
 
     async def _seal(self) -> None:
         """Seal old segments of partitions that nothing arrives for."""
         for partition in list(self.table.partitions().values()):
             if self.stores is not None and partition.taken_over:
                 await self.stores.seal(partition)
+
+    async def _look(self) -> None:
+        """Look for silent patients where all that has arrived is judged."""
+        for partition in list(self.table.partitions().values()):
+            if self.classifier is not None and self.is_current(partition):
+                self.classifier.look(partition.number, now=time.time_ns() // 1000)
+
+    def is_current(self, partition: OwnedPartition) -> bool:
+        """Whether all that has arrived for a partition of ours is judged."""
+        consumer: Any = self.consumer
+        return partition.taken_over and consumer.is_current(partition.number, partition.delivered)
 
     def FlowControlQueue(self, maxsize: int | None = None, **_: Any) -> Any:  # noqa: N802
         """A queue that Faust does not empty: stale chunks are known by their generation.
@@ -174,15 +205,23 @@ class App(faust.App):
         except OSError as error:
             raise StartError(f"BPSTREAM_DATA_DIR cannot be made: {error}") from None
         self.found = await prepare(self.settings, embedded_run=self._embedded_run)
+        people = people_of(self)
+        # Before a reading is judged, what people said until now is known.
+        await self.add_runtime_dependency(people.followed)
+        await self.add_runtime_dependency(people.reminders)
+        self.desk, alerts = people.desk, people.alerts
         self.stores, classifier = stores_and_classifier(
             self,
             self.new_archive(self.settings, lineage=self.found.lineage),
             await self.add_async_context(self.new_index(self.settings)),
+            alerts,
         )
         await self.stores.open()
         self.classifier = classifier
         self.table.store.on_lost = self._release
         self.table.store.on_unreadable = self._give_up
+        self.ward = ward_alarms(self, alerts)
+        await self.add_runtime_dependency(self.ward)
         for notifier in notifiers(self.settings, health=self.health, metrics=self.metrics):
             await self.add_runtime_dependency(notifier)
         await super().on_first_start()

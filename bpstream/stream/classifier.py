@@ -21,8 +21,12 @@ from bpstream.batch import Batch, Step, Wanted
 from bpstream.checkpoint import Checkpoint
 from bpstream.chunk import Chunk
 from bpstream.document import Entry, tombstone
+from bpstream.fitting import fit, names_of
 from bpstream.pipeline import Pipeline
+from bpstream.release import Release
+from bpstream.silence import Silence
 from bpstream.stream.alerts import Alerts
+from bpstream.stream.counts import UNKNOWN_RETRACTION, count_chunk, count_step
 from bpstream.stream.dead_letters import REFUSED, TOO_LARGE, DeadLetter, DeadLetters
 from bpstream.stream.intake import Intake
 from bpstream.stream.lanes import Keep, Lanes
@@ -42,15 +46,13 @@ about four times as much memory."""
 
 _MESSAGE_OVERHEAD = 200
 
-UNKNOWN_RETRACTION = "unknown_retraction"
-"""Reason of a dead letter: what is taken back is neither in the state nor in the stores."""
-
 
 class _Judged(NamedTuple):
     """A step on its way to the stores."""
 
     partition: OwnedPartition
-    batch: Batch
+    batch: Batch | None
+    """None where it is no chunk's."""
     step: Step
 
 
@@ -70,6 +72,14 @@ class _Ownership(NamedTuple):
     generation_id: int
 
 
+class _Look(NamedTuple):
+    """In a lane: all that arrived before `now` (µs since 1970 UTC) is before this."""
+
+    partition: int
+    generation_id: int
+    now: int
+
+
 class Classifier:
     """What happens to a chunk.  `lanes` runs `judge` and `store` for each partition."""
 
@@ -77,6 +87,8 @@ class Classifier:
         self,
         *,
         pipeline: Pipeline,
+        silence: Silence,
+        release: Release,
         table: PatientTable,
         stores: Stores,
         publisher: Publisher,
@@ -92,7 +104,8 @@ class Classifier:
         on_error: Callable[[BaseException], Awaitable[None]],
     ) -> None:
         """`generation` tells the consumer group's current one."""
-        self._pipeline, self._table, self._stores = pipeline, table, stores
+        self._pipeline, self._silence, self._release = pipeline, silence, release
+        self._table, self._stores = table, stores
         self._publisher, self._dead_letters, self._metrics = publisher, dead_letters, metrics
         self._alerts, self._intake, self._losses = alerts, intake, losses
         self._topics, self._rekeyed_topic = topics, rekeyed_topic
@@ -106,6 +119,13 @@ class Classifier:
         for number in partitions:
             await self.lanes.put(number, _Ownership(number, generation))
 
+    def look(self, partition: int, *, now: int) -> None:
+        """Look for patients who are silent `now` (µs since 1970 UTC), if nothing waits.
+
+        What arrived before must have been judged.
+        """
+        self.lanes.offer(partition, _Look(partition, self._generation(), now))
+
     async def run(self, chunks: Any) -> None:
         """The agent: hand every chunk to its partition's lane."""
         async for event in chunks.noack().events():
@@ -114,13 +134,18 @@ class Classifier:
     async def judge(self, event: Any, keep: Keep[_Judged | _Done]) -> None:
         """Everything that does not wait for a store: the state, and the alerts."""
         began = time.monotonic()
-        message = event if isinstance(event, _Ownership) else event.message
+        message = event if isinstance(event, _Ownership | _Look) else event.message
         if message.generation_id != self._generation():
             return  # Fetched before the partitions moved: it is delivered again.
         partition = self._table.store.partition(message.partition)
         if not (partition.taken_over or await self._take_over(partition, message.generation_id)):
             return
-        if isinstance(message, _Ownership):
+        if isinstance(message, _Look):
+            for look in (self._silence, self._release):
+                for found in look.steps(partition, now=message.now):
+                    await self._alerts.publish(found.alerts)
+                    await keep(_Judged(partition, None, found), found.size)
+        if isinstance(message, _Look | _Ownership):
             return
         _hold_together(partition, message)
         chunk = self._chunk_of(message)
@@ -144,12 +169,12 @@ class Classifier:
             log.info("partition %d moved away in the middle of a chunk", partition.number)
         elif isinstance(item, _Done):
             item.event.ack()
-            self._count(item.batch, item.began)
+            count_chunk(self._metrics, item.batch, item.began)
             await self._stores.seal(partition)
         else:
             with suppress(PartitionLost):
                 refused = await self._store(partition, item.batch, item.step)
-                self._count_step(item.step, refused)
+                count_step(self._metrics, item.step, refused)
 
     async def _look_up(self, partition: OwnedPartition, document_ids: list[str]) -> bool:
         """Ask the stores what they hold, and write the answer down; false: the partition is lost.
@@ -187,7 +212,7 @@ class Classifier:
                 "the input topics were made anew: the offsets of partition %d begin again",
                 partition.number,
             )
-            found = Checkpoint(paused=found.paused, since=found.since)
+            found = Checkpoint(paused=found.paused, since=found.since, rules=found.rules)
         elif not found.lineage:
             found.since = time.time_ns() // 1000
         found.lineage, found.epoch, found.step = lineage, partition.claim.epoch, 0
@@ -200,9 +225,20 @@ class Classifier:
         except PartitionLost:
             return False
         found.paused = partition.paused
+        await self._fit(partition)
         await self._table.rewrite(partition)
         partition.taken_over = True
         return True
+
+    async def _fit(self, partition: OwnedPartition) -> None:
+        """Fit the rows to the rules of this worker, before they are judged by them."""
+        rules, checkpoint = self._pipeline.alarms.rules, partition.checkpoint
+        now = time.time_ns() // 1000
+        alerts, changed = fit(partition.patients, rules, checkpoint.rules, now=now)
+        await self._alerts.publish(alerts)
+        # The names of removed rules stay until no row holds an alert of theirs.
+        await self._table.write_again(partition, changed)
+        checkpoint.rules = names_of(rules)
 
     def _chunk_of(self, message: Any) -> Chunk:
         if message.topic == self._rekeyed_topic:
@@ -211,9 +247,10 @@ class Classifier:
 
     async def _send_away(self, batch: Batch) -> None:
         """What is not for this partition's state: readings to their home, and dead letters."""
-        letters = await self._send_home(batch)
-        letters += [DeadLetter(*rejected) for rejected in batch.rejected]
-        await self._dead_letters.publish(batch.chunk, letters)
+        too_large = await self._send_home(batch)
+        rejected = [DeadLetter(*each) for each in batch.rejected]
+        await self._dead_letters.publish(batch.chunk, [*too_large, *rejected])
+        self._metrics.inputs.labels("dead_letter", TOO_LARGE).inc(len(too_large))
 
     async def _send_home(self, batch: Batch) -> list[DeadLetter]:
         """Send what is not at home there; what is too large for the way is a dead letter."""
@@ -228,10 +265,9 @@ class Classifier:
                 except TooLarge:
                     found = f"{len(record.value or b'')} bytes"
                     letters.append(DeadLetter(origin, TOO_LARGE, "", found))
-        self._metrics.inputs.labels("dead_letter", TOO_LARGE).inc(len(letters))
         return letters
 
-    async def _store(self, partition: OwnedPartition, batch: Batch, step: Step) -> int:
+    async def _store(self, partition: OwnedPartition, batch: Batch | None, step: Step) -> int:
         """Returns how many documents the index refused."""
         await self._stores.keep(partition, step.to_archive, step.from_archive)
         refused = await self._find_by(partition, batch, step)
@@ -249,10 +285,10 @@ class Classifier:
         await self._table.write(partition, checkpoint, step.rows)
         return refused
 
-    async def _find_by(self, partition: OwnedPartition, batch: Batch, step: Step) -> int:
+    async def _find_by(self, partition: OwnedPartition, batch: Batch | None, step: Step) -> int:
         """Index the step's anomalies; a document the index will never take is a dead letter."""
         refused = await self._stores.find_by(partition, step.to_index)
-        if not refused:
+        if not refused or batch is None:
             return 0
         place = {id(entry): at for entry, at in zip(step.entries, step.origins, strict=True)}
         letters = []
@@ -261,33 +297,6 @@ class Classifier:
             letters.append(DeadLetter(place[id(entry)], REFUSED, "", reason))
         await self._dead_letters.publish(batch.chunk, letters)
         return len(refused)
-
-    def _count_step(self, step: Step, refused: int) -> None:
-        inputs = self._metrics.inputs
-        inputs.labels("reading", "").inc(max(0, step.readings - refused))
-        inputs.labels("aggregate", "").inc(step.aggregates)
-        inputs.labels("repeated", "").inc(step.repeated)
-        inputs.labels("retraction", "").inc(len(step.retracted))
-        inputs.labels("dead_letter", REFUSED).inc(refused)
-        inputs.labels("dead_letter", UNKNOWN_RETRACTION).inc(len(step.unknown))
-        self._metrics.anomalies.inc(step.anomalies)
-
-    def _count(self, batch: Batch, began: float) -> None:
-        inputs = self._metrics.inputs
-        self._metrics.rekeyed.inc(len(batch.away) + len(batch.retractions_away))
-        self._metrics.redelivered.inc(batch.skipped)
-        inputs.labels("repeated", "").inc(batch.counted)
-        self._metrics.messages.labels("plain").inc(len(batch.chunk) - batch.tolerant)
-        self._metrics.messages.labels("tolerant").inc(batch.tolerant)
-        for rejected in batch.rejected:
-            inputs.labels("dead_letter", rejected.reason).inc()
-        for ignored in batch.ignored:
-            inputs.labels("ignored", ignored.reason).inc()
-        self._metrics.chunks.inc()
-        self._metrics.chunk_seconds.observe(time.monotonic() - began)
-        if len(batch.chunk):
-            oldest = float(batch.chunk.arrived_at.min()) / 1e6
-            self._metrics.latency_seconds.observe(max(0.0, time.time() - oldest))
 
 
 def _enriched(step: Step) -> list[Record]:

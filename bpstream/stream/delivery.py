@@ -272,6 +272,20 @@ class ChunkConsumer(driver.Consumer):
                 return bool(await self._thread.commit({tp: committed}))
         return True
 
+    def is_current(self, partition: int, judged: Mapping[str, int]) -> bool:
+        """Whether all that is known to be in a partition of the inputs was judged.
+
+        `judged` has, by topic, the offset behind the last message that was.
+        """
+        inputs = [tp for tp in self._inputs() if tp.partition == partition]
+        return bool(inputs) and all(self._is_judged(tp, judged.get(tp.topic, -1)) for tp in inputs)
+
+    def _is_judged(self, tp: TP, judged: int) -> bool:
+        end = self.highwater(tp)
+        if not self._in_flight[tp]:
+            judged = max(judged, self._next.get(tp, -1))
+        return end is not None and judged >= end
+
     def lag(self) -> Mapping[TP, int]:
         """Messages of each assigned partition that are not committed yet."""
         ends = {tp: self.highwater(tp) for tp in self._inputs()}

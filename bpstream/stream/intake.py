@@ -62,6 +62,7 @@ def shown(paused: Paused) -> dict[str, Any]:
         "state": FIRING,
         "severity": _SEVERITY,
         "since": iso(paused.since),
+        "last_at": iso(paused.since),
     }
 
 

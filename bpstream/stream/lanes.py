@@ -40,14 +40,15 @@ class Lanes(Generic[Item]):
 
     async def put(self, number: int, chunk: Any) -> None:
         """Hand a chunk of partition `number` over; waits while its lane is full."""
-        lane = self._lanes.get(number)
-        if lane is None:
-            lane = self._lanes[number] = _Lane(self._room)
-            self._tasks += [
-                asyncio.create_task(self._judging(lane)),
-                asyncio.create_task(self._storing(lane)),
-            ]
-        await lane.chunks.put(chunk)
+        await self._lane(number).chunks.put(chunk)
+
+    def offer(self, number: int, chunk: Any) -> bool:
+        """Hand a chunk over if nothing waits in its lane, as it is not worth waiting for."""
+        lane = self._lane(number)
+        if lane.chunks.full():
+            return False
+        lane.chunks.put_nowait(chunk)
+        return True
 
     async def stored(self, number: int) -> None:
         """Wait until all that a lane has kept so far is stored; for its own `judge`."""
@@ -79,6 +80,16 @@ class Lanes(Generic[Item]):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         self._lanes.clear()
+
+    def _lane(self, number: int) -> "_Lane[Item]":
+        lane = self._lanes.get(number)
+        if lane is None:
+            lane = self._lanes[number] = _Lane(self._room)
+            self._tasks += [
+                asyncio.create_task(self._judging(lane)),
+                asyncio.create_task(self._storing(lane)),
+            ]
+        return lane
 
     async def _judging(self, lane: "_Lane[Item]") -> None:
         async def keep(item: Item, size: int) -> None:

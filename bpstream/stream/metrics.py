@@ -1,8 +1,11 @@
 """What the worker counts, for Prometheus.  No label ever carries a patient's id."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from bpstream.clinical.models.drift import Reference
+from bpstream.stream.watched_model import WatchedModel
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
@@ -10,9 +13,11 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300
 class Metrics:
     """Counters and histograms of one worker, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, references: Mapping[str, Reference] | None = None) -> None:
+        """`references`: how what the model is given and says was distributed in its training."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
+        self.model = WatchedModel(references or {}, self.registry)
         self.inputs = Counter(
             "bpstream_inputs",
             "Inputs by their one fate (reading, aggregate, repeated, retraction, ignored, "

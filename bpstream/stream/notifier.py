@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import mode
+import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
@@ -89,7 +90,8 @@ class Notifier(mode.Service):
                 fetched = await self._consumer.getmany(timeout_ms=500, max_records=_AT_ONCE)
                 await self._beginning.commit()
                 for tp, records in fetched.items():
-                    await self._write([record.value or b"" for record in records])
+                    events = [record.value or b"" for record in records]
+                    await self._write([event for event in events if not _is_silenced(event)])
                     await self._consumer.commit({tp: records[-1].offset + 1})
             except KafkaError as error:
                 # Moved to another worker, or Kafka is away: what was sent is sent again.
@@ -99,6 +101,8 @@ class Notifier(mode.Service):
                 await asyncio.sleep(1.0)
 
     async def _write(self, events: Sequence[bytes]) -> None:
+        if not events:
+            return
         async for attempt in AsyncRetrying(
             wait=wait_random_exponential(multiplier=0.5, max=10.0),
             retry=retry_if_exception_type(SinkError),
@@ -114,6 +118,17 @@ class Notifier(mode.Service):
         sent.labels(self._name, "refused").inc(len(refused))
         for position, reason in refused:
             log.error("%s refuses alert %d of %d: %s", self._name, position, len(events), reason)
+
+
+class _Marked(msgspec.Struct):
+    silenced: bool = False
+
+
+def _is_silenced(event: bytes) -> bool:
+    try:
+        return msgspec.json.decode(event, type=_Marked).silenced
+    except ValueError:  # The receiver says what is wrong with it.
+        return False
 
 
 class _Beginning(ConsumerRebalanceListener):

@@ -5,7 +5,7 @@ from the changelog by whole fetched chunks, and written to it by whole steps.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 NAME = "patients"
 SCHEME = "bpstream"
+
+_ROWS_AT_ONCE = 500
 
 Changelog = Iterable[tuple[int, bytes, bytes | None]]
 """Offset, key and value of records of one partition of the changelog, in order."""
@@ -289,6 +291,16 @@ class PatientTable:
         gone = ((who, None) for who in sorted(partition.stale.difference(known)))
         await self.write(partition, checkpoint.copy(), [*again, *gone])
         partition.stale.clear()
+
+    async def write_again(self, partition: OwnedPartition, patient_ids: Sequence[str]) -> None:
+        """Write rows that were changed by no step, before the first one of an epoch."""
+        checkpoint, patients = partition.checkpoint, partition.patients
+        for start in range(0, len(patient_ids), _ROWS_AT_ONCE):
+            part = patient_ids[start : start + _ROWS_AT_ONCE]
+            at = patients.positions(part)
+            patients.rows["stamp"][at] = checkpoint.stamp
+            rows = zip(part, patients.copy_bytes(at), strict=True)
+            await self.write(partition, checkpoint.copy(), rows)
 
     async def write(
         self,

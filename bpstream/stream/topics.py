@@ -61,11 +61,22 @@ class Topics(NamedTuple):
     """Partitions of the input topic, and so of its companions."""
     lineage: str
     """Names this life of the input topics: their offsets begin anew when they are made anew."""
+    counts: Mapping[str, int] = {}
+    """Partitions by topic, of topics that need not have as many."""
+
+    def of(self, topic: str) -> int:
+        """Partitions of a topic that need not have as many as the input topic."""
+        return self.counts.get(topic, self.partitions)
 
 
 def changelog_of(settings: Settings) -> str:
     """The changelog of the table `patients`."""
     return f"{settings.app_id}-patients-changelog"
+
+
+def ward_topic_of(settings: Settings) -> str:
+    """What the partitions count of the ward, and what its judge remembers."""
+    return f"{settings.app_id}-ward"
 
 
 def client_settings(settings: Settings) -> dict[str, Any]:
@@ -157,7 +168,10 @@ def _make_and_look(admin: AdminClient, settings: Settings) -> Topics:
         settings.rekeyed_topic: _LARGE,
         settings.dead_letter_topic: _LARGE,
         settings.alerts_topic: {},
+        settings.limits_topic: _COMPACTED,
+        settings.acknowledgements_topic: _COMPACTED,
         changelog_of(settings): _CHANGELOG,
+        ward_topic_of(settings): _CHANGELOG,
     }
     if settings.enriched_topic:
         companions[settings.enriched_topic] = {}
@@ -169,7 +183,7 @@ def _make_and_look(admin: AdminClient, settings: Settings) -> Topics:
                 f"{partitions}: they must be equal. Delete {name}, or use another "
                 "BPSTREAM_APP_ID and BPSTREAM_REKEYED_TOPIC"
             )
-    return Topics(partitions=partitions, lineage=lineage_of(admin, settings))
+    return Topics(partitions=partitions, lineage=lineage_of(admin, settings), counts=found)
 
 
 def _made(

@@ -4,6 +4,7 @@ Each is fitted per target, on the readings that count (`Outcome.counted`).  A mo
 better than `BEST_BASELINE` has learned nothing that four numbers on a chart do not tell.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from bpstream.clinical.early_warning_targets import HORIZON_MINUTES, TARGETS
-from bpstream.errors import FileError
+from bpstream.clinical.early_warning_targets import TARGETS
 from bpstream.training.outcomes import outcomes
 from bpstream.training.predictor import Predictor
 from bpstream.training.readings import Series
@@ -21,7 +21,7 @@ from bpstream.training.readings import Series
 _USED = {"prevalence": 0, "last_value": 1, "four_features": 4}
 BASELINES = tuple(_USED)
 """The share of events; a logistic regression of the last value; one of all of `FEATURES`."""
-BEST_BASELINE = "four_features"
+NO_RANKING, BEST_BASELINE = "prevalence", "four_features"
 
 FEATURES = ("last value", "mean of the last five", "mean so far", "extreme so far")
 """Of the target's own pressure, of one patient and source, this reading among them.
@@ -54,30 +54,25 @@ class Logistic:
         return found
 
 
-def fit(series: Series) -> dict[str, Predictor]:
-    """Every baseline, by name, as the patients of `series` teach it.
+def fit(series: Series, names: Collection[str] = BASELINES) -> dict[str, Predictor]:
+    """The baselines of these `names`, as the patients of `series` teach them.
 
-    Raises :class:`FileError` when no reading counts for a target.
+    Where no reading counts for a target nothing is known of it, and a half is told.
     """
     outcome_of = outcomes(series)
-    weights: dict[str, dict[str, _Weights]] = {name: {} for name in BASELINES}
+    weights: dict[str, dict[str, _Weights]] = {name: {} for name in names}
     for target in TARGETS:
         counted = outcome_of[target].counted
         event = outcome_of[target].event[counted]
-        if not len(event):
-            raise FileError(
-                f"of {len(series)} readings none tells of {target}: none that is not {target} "
-                f"has another within {HORIZON_MINUTES:g} minutes"
-            )
         known = features(series, target)[counted]
-        for name, used in _USED.items():
-            weights[name][target] = _fitted(known[:, :used], event)
+        for name in names:
+            weights[name][target] = _fitted(known[:, : _USED[name]], event)
     return {name: Logistic(of_target) for name, of_target in weights.items()}
 
 
 def _fitted(known: NDArray[np.float64], event: NDArray[np.bool_]) -> _Weights:
     if not known.shape[1] or event.all() or not event.any():
-        share = np.clip(event.mean(), 1e-9, 1 - 1e-9)
+        share = np.clip(event.mean(), 1e-9, 1 - 1e-9) if len(event) else 0.5
         return _Weights(float(np.log(share / (1 - share))), np.zeros(known.shape[1]))
     center, scale = known.mean(axis=0), known.std(axis=0)
     scale[scale == 0] = 1

@@ -39,7 +39,7 @@ class Dataset(NamedTuple):
 
     @property
     def features(self) -> NDArray[np.float64]:
-        """Shape ``(n, 2)``, in the order of `clinical.risk.FEATURES`."""
+        """Shape ``(n, 2)``: systolic, diastolic."""
         return np.column_stack([self.systolic, self.diastolic])
 
 

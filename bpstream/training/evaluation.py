@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from bpstream.clinical.early_warning_targets import TARGETS
 from bpstream.errors import FileError
-from bpstream.training import baselines, bootstrap, splits
+from bpstream.training import baselines, bootstrap
 from bpstream.training.bootstrap import Replicates
+from bpstream.training.cross_validation import cross_validated
+from bpstream.training.fingerprints import fingerprints, known
 from bpstream.training.outcomes import Outcome, next_readings, outcomes
 from bpstream.training.predictor import Predictor, predictions
 from bpstream.training.ranking import ranked, threshold_at
@@ -20,9 +22,6 @@ from bpstream.training.statistics import brier, calibration, expected_calibratio
 
 SENSITIVITY = 0.8
 """At which alerts are counted: four of five events would have been warned of."""
-
-FOLDS = 5
-"""Into which the patients fall where the baselines have no training patients of their own."""
 
 STEPS = ("fit the baselines", "predict", *(f"measure {target}" for target in TARGETS))
 """What `evaluate` does, in this order; it says each as it begins."""
@@ -91,23 +90,17 @@ def _baselines(
 ) -> dict[str, dict[str, NDArray[np.float64]]]:
     """What each baseline tells of every reading: by name, by target."""
     if train is not None:
-        both = np.isin(series.fingerprints, train.fingerprints)
+        both = known(series, fingerprints(train))
         if both.any():
             raise FileError(
                 f"{np.count_nonzero(both)} of {len(both)} patients are among those the baselines "
                 "are to learn from: what is measured on them says nothing of others"
             )
         return {name: model.predict(series) for name, model in baselines.fit(train).items()}
-    found = {
-        name: {target: np.empty(len(series)) for target in TARGETS} for name in baselines.BASELINES
-    }
-    for fold in splits.folds(series, count=FOLDS, seed=seed):
-        unseen = fold[series.patient]
-        part = series.of(fold)
-        for name, model in baselines.fit(series.of(~fold)).items():
-            for target, probability in model.predict(part).items():
-                found[name][target][unseen] = probability
-    return found
+    told = cross_validated(series, baselines.fit, seed=seed)
+    # Of each fold another share would rank the folds, if nothing else: the share is that of all.
+    (share,) = baselines.fit(series, [baselines.NO_RANKING]).values()
+    return told | {baselines.NO_RANKING: share.predict(series)}
 
 
 def _days(outcome: Outcome, gap: NDArray[np.float64]) -> float:

@@ -31,7 +31,7 @@ def outcomes(series: Series) -> dict[str, Outcome]:
     The next reading is that of the same patient and source, however soon; one that is exactly
     `HORIZON_MINUTES` later still counts.
     """
-    now = states(series.systolic, series.diastolic, series.mean)
+    now = states(series.systolic, series.diastolic)
     following, gap = next_readings(series)
     followed = gap <= HORIZON_MINUTES
     return {

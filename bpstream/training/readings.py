@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import blake2b
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +15,11 @@ from bpstream.training.table import Table, read
 SOURCES = ("NIBP", "ART", "all")
 """What `load` takes: cuff readings, those of an arterial line, or both, each its own series."""
 
-STEPS = ("read the file", "recognise patients", "choose readings")
+STEPS = ("read the file", "choose readings")
 """What `load` does, in this order; it says each as it begins."""
 
 _NO_PATIENT, _OTHER_SOURCE = "without patient or time", "of another source"
 _INCOMPLETE, _IMPLAUSIBLE, _REPEATED = "incomplete", "implausible", "repeated"
-# How many of a patient's first rows tell it from every other patient.
-_TELLING_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +27,17 @@ class Series:
     """Complete, plausible readings, by patient and then by time; each column has shape ``(n,)``."""
 
     patient: NDArray[np.int64]
-    """0..P-1: where the patient stands in `patient_ids` and `fingerprints`."""
+    """0..P-1: where the patient stands in `patient_ids`."""
     t_minutes: NDArray[np.float64]
     """From any start that is the patient's own."""
     systolic: NDArray[np.float64]
     """mmHg."""
     diastolic: NDArray[np.float64]
     """mmHg."""
-    mean: NDArray[np.float64]
-    """mmHg as charted, and NaN where no mean was."""
     source: NDArray[np.str_]
     """NIBP, ART, or what else the file has; two of one patient are two series."""
     patient_ids: NDArray[np.str_]
     """Shape ``(P,)``, sorted."""
-    fingerprints: NDArray[np.uint64]
-    """Shape ``(P,)``: what tells a patient from others whatever its id is (`fingerprint`)."""
     left_out: dict[str, int]
     """How many rows of the file are not here, by reason."""
 
@@ -54,8 +46,8 @@ class Series:
 
     @property
     def mean_arterial_pressure(self) -> NDArray[np.float64]:
-        """mmHg, as a worker has it: the charted mean, else a third of the way up (S+2D)/3."""
-        return mean_arterial_pressure(self.systolic, self.diastolic, self.mean)
+        """mmHg, a third of the way up: as the targets have it."""
+        return mean_arterial_pressure(self.systolic, self.diastolic, np.full(len(self), np.nan))
 
     def of(self, patients: NDArray[np.bool_]) -> "Series":
         """Only the `patients` that are true, shape ``(P,)``; they are numbered anew."""
@@ -65,10 +57,8 @@ class Series:
             t_minutes=self.t_minutes[kept],
             systolic=self.systolic[kept],
             diastolic=self.diastolic[kept],
-            mean=self.mean[kept],
             source=self.source[kept],
             patient_ids=self.patient_ids[patients],
-            fingerprints=self.fingerprints[patients],
             left_out=self.left_out,
         )
 
@@ -90,7 +80,7 @@ def load(
 ) -> Series:
     """The readings of `source` (one of `SOURCES`) in a Parquet, CSV or .csv.gz file.
 
-    Columns: patient_id, t_minutes, sbp and dbp; mbp and source where they are known.  A file
+    Columns: patient_id, t_minutes, sbp and dbp; source where it is known.  A file
     without `source` is taken as being of the one that is asked for.  Of several rows of one
     patient, minute and source the last counts.  Raises :class:`FileError` when the file cannot
     be used, or holds no such readings.
@@ -98,8 +88,6 @@ def load(
     progress(STEPS[0])
     table = read(path)
     progress(STEPS[1])
-    fingerprints = _fingerprints(table)
-    progress(STEPS[2])
     kept, left_out = _chosen(table, source)
     if not len(kept):
         raise FileError(f"{path} has no readings of source {source}: {_found(table, left_out)}")
@@ -112,53 +100,14 @@ def load(
         t_minutes=table.t_minutes[kept],
         systolic=table.systolic[kept],
         diastolic=table.diastolic[kept],
-        mean=table.mean[kept],
         source=sources,
         patient_ids=table.patient.names[patients],
-        fingerprints=fingerprints[patients],
         left_out=left_out,
     )
 
 
-def fingerprint(rows: list[tuple[float, str, float, float]]) -> int:
-    """64 bits that tell a patient by its first rows, whatever its id and the file's types are.
-
-    `rows` are (t_minutes, source, sbp, dbp), as they stand in the file: NaN for no number, ""
-    for no source.  Only the first three by time, source and pressures count.
-    """
-    lines = (
-        f"{_digits(t)}|{source}|{_digits(systolic)}|{_digits(diastolic)}\n"
-        for t, source, systolic, diastolic in rows[:_TELLING_ROWS]
-    )
-    return int.from_bytes(blake2b("".join(lines).encode(), digest_size=8).digest(), "big")
-
-
-def _digits(number: float) -> str:
-    """Six digits, which a 32-bit float has as well; minus zero is zero."""
-    return "" if np.isnan(number) else f"{number + 0.0:g}"
-
-
 def _source_codes(table: Table) -> NDArray[np.int64]:
     return table.source.codes if table.source else np.zeros(len(table.t_minutes), np.int64)
-
-
-def _fingerprints(table: Table) -> NDArray[np.uint64]:
-    """Of every patient in the file, over all of its rows, shape ``(len(patient.names),)``."""
-    order = np.lexsort(
-        (
-            *(table.diastolic, table.systolic, _source_codes(table)),
-            *(table.t_minutes, table.patient.codes),
-        )
-    )
-    begins = np.searchsorted(table.patient.codes[order], np.arange(len(table.patient.names) + 1))
-    t, systolic, diastolic = table.t_minutes, table.systolic, table.diastolic
-    names = table.source.names[table.source.codes] if table.source else np.full(len(t), "")
-    found = []
-    for first, end in pairwise(begins):
-        rows = order[first : min(end, first + _TELLING_ROWS)]
-        columns = (column[rows].tolist() for column in (t, names, systolic, diastolic))
-        found.append(fingerprint([*zip(*columns, strict=True)]))
-    return np.array(found, np.uint64)
 
 
 def _chosen(table: Table, source: str) -> tuple[NDArray[np.int64], dict[str, int]]:

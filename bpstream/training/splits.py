@@ -1,7 +1,7 @@
 """Patients apart: hold-out and folds that a seed decides, and no order of rows changes.
 
 Every patient has a place of its own in a seed's order, a hash of its fingerprint.  Patients
-with the same fingerprint, and so perhaps one patient under two ids, stay together.
+who share a series, and so perhaps are one patient under two ids, stay together.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpstream.errors import FileError
+from bpstream.training.fingerprints import people
 from bpstream.training.readings import Series
 
 
@@ -29,11 +30,13 @@ def hold_out(series: Series, *, share: float, seed: int) -> NDArray[np.bool_]:
 def folds(series: Series, *, count: int, seed: int) -> Iterator[NDArray[np.bool_]]:
     """The patients of each of `count` folds, shape ``(P,)``: each patient is in one of them.
 
-    Raises :class:`FileError` when there are fewer patients than folds.
+    There are as many folds as patients if those are fewer.  Raises :class:`FileError` when all
+    are one patient.
     """
     place, patients = _places(series, seed)
-    if patients < count:
-        raise FileError(f"{patients} different patients are too few for {count} folds")
+    if patients < 2:
+        raise FileError("one patient alone cannot be set apart from others: two are the least")
+    count = min(count, patients)
     for fold in range(count):
         yield place * count // patients == fold
 
@@ -43,7 +46,7 @@ def _places(series: Series, seed: int) -> tuple[NDArray[np.int64], int]:
     key = seed.to_bytes(8, "big", signed=True)
     hashes = [
         blake2b(each.to_bytes(8, "big"), digest_size=8, key=key).digest()
-        for each in series.fingerprints.tolist()
+        for each in people(series).tolist()
     ]
     # Not "S8", which would take off zeros at the end.
     places, place = np.unique(np.array(hashes, "V8").view(">u8"), return_inverse=True)

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from bpstream.errors import FileError
 
 PATIENT, TIME, SOURCE = "patient_id", "t_minutes", "source"
-SYSTOLIC, DIASTOLIC, MEAN = "sbp", "dbp", "mbp"
+SYSTOLIC, DIASTOLIC = "sbp", "dbp"
 
 _NEEDED = (PATIENT, TIME, SYSTOLIC, DIASTOLIC)
 _TEXTS = (PATIENT, SOURCE)
-_WANTED = (*_NEEDED, SOURCE, MEAN)
+_WANTED = (*_NEEDED, SOURCE)
 _DECIMALS = 4  # of mmHg, which 32 bits hold up to 500
 _CSV, _PARQUET = (".csv", ".csv.gz"), ".parquet"
 
@@ -37,7 +37,6 @@ class Table(NamedTuple):
     """None: the file has no such column.  In upper case."""
     systolic: NDArray[np.float64]
     diastolic: NDArray[np.float64]
-    mean: NDArray[np.float64]
 
 
 def read(path: Path) -> Table:
@@ -63,14 +62,12 @@ def read(path: Path) -> Table:
         said = " ".join(str(error).split())
         raise FileError(f"{path} is no {kind} that can be read: {said}") from None
     source = texts.get(SOURCE)
-    absent = np.full(len(numbers[TIME]), np.nan)
     return Table(
         patient=texts[PATIENT],
         t_minutes=numbers[TIME],
         source=source and _upper(source),
         systolic=numbers[SYSTOLIC],
         diastolic=numbers[DIASTOLIC],
-        mean=numbers.get(MEAN, absent),
     )
 
 

@@ -9,6 +9,8 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from bpstream.errors import Conflict
+
 log = logging.getLogger(__name__)
 
 _HEADERS = {
@@ -79,6 +81,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         if error.text == _NOTHING_HERE:
             return refusal(404, "nothing is served at this address")
         return refusal(error.status, error.text or error.reason, headers=headers)
+    except Conflict as error:
+        return json_answer({"error": str(error), **error.told}, status=409)
     except Exception:
         resource = request.match_info.route.resource
         # The pattern and not the path: ids stay out of the log.

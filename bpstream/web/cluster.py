@@ -12,8 +12,12 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from bpstream.errors import NotFound
 from bpstream.stream.view import urgency
-from bpstream.web.worker import Json, WebApp
+from bpstream.web.worker import Desk, Json, WebApp
+
+Answer = tuple[int, Json]
+"""A status, and what is said with it."""
 
 FORWARDED = "X-BPStream-Forwarded"
 """The header of a request that one worker makes of another: it is not forwarded again."""
@@ -53,6 +57,60 @@ class Cluster:
             return self.worker.patients.history(patient_id)
         path = f"{_path(patient_id)}history?format=fhir"
         return await self._ask(owner, path, holding=("resourceType",))
+
+    async def limits(self, patient_id: str, *, forwarded: bool) -> Json:
+        """The patient's limits, found as :meth:`patient` finds them; seen or not."""
+        owner = self._owner(patient_id, forwarded=forwarded)
+        if owner is None:
+            return self.worker.patients.limits(patient_id)
+        path = f"{_path(patient_id)}limits"
+        found = await self._ask(owner, path, holding=("patient_id", "limits"))
+        if found is None:
+            raise _bad_gateway(owner, "an unexpected answer, 404")
+        return found
+
+    async def set_limits(self, patient_id: str, body: bytes, *, forwarded: bool) -> Answer:
+        """Change the patient's limits, at the worker that judges the patient."""
+        owner = self._owner(patient_id, forwarded=forwarded)
+        if owner is None:
+            return HTTPStatus.OK, await self.desk.set_limits(patient_id, body)
+        return await self._tell(owner, f"{_path(patient_id)}limits", body)
+
+    async def acknowledge(self, alert_id: str, body: bytes, *, forwarded: bool) -> Answer:
+        """Acknowledge an alert at the worker where it fires.
+
+        404 where it fires nowhere; 503 where it may fire at a worker that does not answer.
+        """
+        try:
+            return HTTPStatus.OK, await self.desk.acknowledge(alert_id, body)
+        except NotFound:
+            if forwarded:
+                raise
+        missing = []
+        for other in self._others():
+            try:
+                status, answer = await self._tell(other, f"/alerts/{alert_id}/acknowledge", body)
+            except web.HTTPException:
+                missing.append(str(other))
+            else:
+                if status != HTTPStatus.NOT_FOUND:
+                    return status, answer
+        if missing:
+            raise web.HTTPServiceUnavailable(
+                text=f"no answer from worker {', '.join(missing)}, where the alert may fire",
+                headers={"Retry-After": "2"},
+            )
+        raise NotFound("no alert with this id fires: it is over, or there was none")
+
+    @property
+    def desk(self) -> Desk:
+        """Where people ask this worker; 503 while it starts."""
+        desk = self.worker.desk
+        if desk is None:
+            raise web.HTTPServiceUnavailable(
+                text="the worker is starting; ask again", headers={"Retry-After": "2"}
+            )
+        return desk
 
     async def page(self, *, search: str, offset: int, limit: int) -> Json:
         """One page of the patients of all workers, sorted by id.
@@ -137,29 +195,44 @@ class Cluster:
 
     async def _ask(self, worker: URL, path: str, *, holding: Iterable[str]) -> Json | None:
         """What `worker` answers: an object with the fields `holding`, or None if a 404."""
+        status, answer = await self._request(worker, "GET", path)
+        if status == HTTPStatus.NOT_FOUND:
+            return None
+        if status != HTTPStatus.OK or not _holds(answer, holding):
+            raise _bad_gateway(worker, f"an unexpected answer, {status}")
+        return answer
+
+    async def _tell(self, worker: URL, path: str, body: bytes) -> Answer:
+        """What `worker` answers to what a person asks, as it stands."""
+        status, answer = await self._request(worker, "POST", path, body)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or not isinstance(answer, dict):
+            raise _bad_gateway(worker, f"an unexpected answer, {status}")
+        return status, answer
+
+    async def _request(
+        self, worker: URL, method: str, path: str, body: bytes | None = None
+    ) -> tuple[int, Any]:
         # `encoded`: the path is sent as it stands, and so is decoded once.
         url = URL(f"{str(worker).rstrip('/')}{path}", encoded=True)
         headers = {FORWARDED: str(self.worker.own_url)}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         if token := self.worker.settings.web_token:
             headers["Authorization"] = f"Bearer {token}"
         try:
-            async with self.worker.http_client.get(
-                url, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+            async with self.worker.http_client.request(
+                method, url, data=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False
             ) as response:
                 status, answer = response.status, await response.json()
         except TimeoutError:
             raise _bad_gateway(worker, f"no answer in {_TIMEOUT.total:g} s") from None
         except (aiohttp.ClientError, ValueError) as error:
             raise _bad_gateway(worker, type(error).__name__) from error
-        if status == HTTPStatus.NOT_FOUND:
-            return None
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             raise web.HTTPServiceUnavailable(
                 text=f"worker {worker} is rebalancing; ask again", headers={"Retry-After": "2"}
             )
-        if status != HTTPStatus.OK or not _holds(answer, holding):
-            raise _bad_gateway(worker, f"an unexpected answer, {status}")
-        return answer
+        return status, answer
 
 
 def _path(patient_id: str) -> str:

@@ -15,6 +15,7 @@ STATIC = Path(__file__).parent / "static"
 
 _COOKIE = "bpstream"
 _TOKEN_HEADER = "X-BPStream-Token"  # noqa: S105
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALWAYS_OPEN = frozenset({"/health/live", "/health/ready"})
 _SIGN_IN = frozenset({"/login", "/login.css"})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -53,6 +54,8 @@ class Guard:
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             # As the router read the path, so that no spelling is open here and served there.
             address = request.rel_url.path_safe
+            if request.method not in _READING and not _from_our_own_page(request):
+                return refusal(403, "a page of another site cannot change anything here")
             if address in _ALWAYS_OPEN or (self.token and address in _SIGN_IN):
                 return await handler(request)
             if not self.token:
@@ -91,9 +94,7 @@ class Guard:
         return web.FileResponse(STATIC / "login.css")
 
     async def sign_in(self, request: web.Request) -> web.Response:
-        """POST /login: the token for a cookie.  A form on another site is refused."""
-        if not _from_our_own_page(request):
-            return refusal(403, "sign in from this server's own page")
+        """POST /login: the token for a cookie."""
         token = (await request.post()).get("token")
         if not isinstance(token, str) or not _same(token.strip(), self.token):
             return self._sign_in_page(problem="That is not the token.")

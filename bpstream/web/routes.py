@@ -1,12 +1,15 @@
 """Routes: every address that is served, and its answer."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
+from bpstream.errors import NotFound, SinkError
 from bpstream.web.answers import json_answer
 from bpstream.web.cluster import FORWARDED, WINDOW, Cluster
 from bpstream.web.guard import STATIC
@@ -14,6 +17,9 @@ from bpstream.web.worker import Json, WebApp
 
 DEFAULT_LIMIT, MOST = 100, 1000
 """Patients of a page: where nothing is said, and at most."""
+
+_ALERT_ID = re.compile("[0-9a-f]{16}")
+_DAY = timedelta(days=1)
 
 # Digits enough for any offset; more would only be slow to read.
 _DIGITS = 12
@@ -37,8 +43,12 @@ class Routes:
             web.get("/patients/", self.patients),
             # Whatever follows: an id may hold anything, and is read from the raw path.
             web.get(r"/patients/{rest:[\s\S]+}", self.patient),
+            web.post(r"/patients/{rest:[\s\S]+/limits/?}", self.set_limits),
             web.get("/alerts", self.alerts),
             web.get("/alerts/", self.alerts),
+            web.post("/alerts/{id}/acknowledge", self.acknowledge),
+            web.get("/silences/", self.silences),
+            web.post("/silences/", self.silence),
             web.get("/status", self.status),
             web.get("/metrics", self.metrics),
             web.get("/health/live", self.live),
@@ -73,9 +83,11 @@ class Routes:
         return json_answer(await self.cluster.page(search=search, offset=offset, limit=limit))
 
     async def patient(self, request: web.Request) -> web.Response:
-        """GET /patients/{id}/ and /patients/{id}/history, or history?format=fhir."""
-        patient_id, wants_history = _read_path(request.rel_url.raw_path)
-        forwarded = FORWARDED in request.headers
+        """GET /patients/{id}/, /patients/{id}/history (or history?format=fhir), or limits."""
+        patient_id, part = _read_path(request.rel_url.raw_path)
+        forwarded, wants_history = FORWARDED in request.headers, part == "history"
+        if part == "limits":
+            return json_answer(await self.cluster.limits(patient_id, forwarded=forwarded))
         form = request.query.get("format", "") if wants_history else ""
         if form not in ("", "fhir"):
             raise web.HTTPBadRequest(text="format can only be fhir")
@@ -88,10 +100,63 @@ class Routes:
         return json_answer(_history(found) if wants_history else found)
 
     async def alerts(self, request: web.Request) -> web.Response:
-        """GET /alerts/: what is pending or firing, of all workers, or scope=worker."""
+        """GET /alerts/: what is pending or firing, of all workers, or scope=worker.
+
+        state=all: the alerts topic, since=TIME (a day ago), the newest limit=100 events.
+        """
+        if (state := request.query.get("state", "")) not in ("", "all"):
+            raise web.HTTPBadRequest(text=f"state can only be all, not {state}")
+        if state:
+            return json_answer(await self._history(request.query))
         if request.query.get("scope") == "worker":
             return json_answer({"alerts": self.worker.patients.alerts()})
         return json_answer(await self.cluster.alerts())
+
+    async def _history(self, query: Mapping[str, str]) -> Json:
+        limit = _number(query, "limit", default=DEFAULT_LIMIT, least=1, most=MOST)
+        since = datetime.now(UTC) - _DAY
+        if text := query.get("since", ""):
+            try:
+                since = datetime.fromisoformat(text)
+            except ValueError:
+                wanted = "since must be a time such as 2026-01-29T21:30Z"
+                raise web.HTTPBadRequest(text=wanted) from None
+        since = since.replace(tzinfo=since.tzinfo or UTC)
+        milliseconds = max(0, int(since.timestamp() * 1000))
+        try:
+            return await self.cluster.desk.history(since=milliseconds, limit=limit)
+        except SinkError as error:
+            raise web.HTTPServiceUnavailable(text=str(error)) from None
+
+    async def acknowledge(self, request: web.Request) -> web.Response:
+        """POST /alerts/{id}/acknowledge {by, comment}: at the worker where the alert fires."""
+        alert_id = request.match_info["id"]
+        if not _ALERT_ID.fullmatch(alert_id):
+            raise web.HTTPNotFound(text="an alert's id is 16 hexadecimal digits")
+        body, forwarded = await _body(request), FORWARDED in request.headers
+        with _refused():
+            status, answer = await self.cluster.acknowledge(alert_id, body, forwarded=forwarded)
+        return json_answer(answer, status=status)
+
+    async def silences(self, _request: web.Request) -> web.Response:
+        """GET /silences/: those that last."""
+        return json_answer(self.cluster.desk.silences())
+
+    async def silence(self, request: web.Request) -> web.Response:
+        """POST /silences/ {by, minutes, patient_id, rule, comment}; 0 minutes end one."""
+        body = await _body(request)
+        with _refused():
+            return json_answer(await self.cluster.desk.silence(body))
+
+    async def set_limits(self, request: web.Request) -> web.Response:
+        """POST /patients/{id}/limits {by, reason, bounds, profile, expires}."""
+        patient_id, part = _read_path(request.rel_url.raw_path)
+        if part != "limits":
+            raise web.HTTPNotFound(text="nothing is served at this address")
+        body, forwarded = await _body(request), FORWARDED in request.headers
+        with _refused():
+            status, answer = await self.cluster.set_limits(patient_id, body, forwarded=forwarded)
+        return json_answer(answer, status=status)
 
     async def status(self, request: web.Request) -> web.Response:
         """GET /status: the live page's header, of all workers, or scope=worker."""
@@ -140,8 +205,26 @@ def _number(
     return number
 
 
-def _read_path(raw_path: str) -> tuple[str, bool]:
-    """The id in `/patients/{id}/` or `/patients/{id}/history`, and whether it is the latter.
+async def _body(request: web.Request) -> bytes:
+    """What was sent; 415 for what a page of another site could send without being asked."""
+    if request.content_type != "application/json":
+        raise web.HTTPUnsupportedMediaType(text="send JSON, as Content-Type: application/json")
+    return await request.read()
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """What is wrong with a body is a 400 that says so, what is not there a 404."""
+    try:
+        yield
+    except NotFound as error:
+        raise web.HTTPNotFound(text=str(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise web.HTTPBadRequest(text=str(error)) from None
+
+
+def _read_path(raw_path: str) -> tuple[str, str]:
+    """The id in `/patients/{id}/` or `/patients/{id}/history`, and the part after it, or none.
 
     The id is decoded here, once, so that a slash in it (`%2F`) is none of the path's; 404
     where it is not UTF-8, or where the path has more parts.
@@ -149,14 +232,14 @@ def _read_path(raw_path: str) -> tuple[str, bool]:
     parts = raw_path.split("/")[2:]
     if len(parts) > 1 and not parts[-1]:
         parts.pop()
-    wants_history = len(parts) == 2 and parts[1] == "history"
+    part = parts[1] if len(parts) == 2 and parts[1] in ("history", "limits") else ""
     try:
         patient_id = unquote_to_bytes(parts[0].encode("utf-8", "surrogateescape")).decode()
     except UnicodeError:
         raise web.HTTPNotFound(text="the patient's id is not UTF-8") from None
-    if not patient_id or (len(parts) != 1 and not wants_history):
+    if not patient_id or (len(parts) != 1 and not part):
         raise web.HTTPNotFound(text="nothing is served at this address")
-    return patient_id, wants_history
+    return patient_id, part
 
 
 def _bundle(bundle: Json, *, address: str) -> web.Response:

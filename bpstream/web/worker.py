@@ -1,6 +1,6 @@
 """The worker as the web server sees it: what it must offer to be asked about."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import aiohttp
@@ -40,11 +40,34 @@ class Patients(Protocol):
     def history(self, patient_id: str) -> Json | None:
         """The recent readings, newest first, as a FHIR searchset; None where never seen."""
 
+    def limits(self, patient_id: str) -> Json:
+        """What holds for the patient, seen or not, and what is suggested."""
+
     def alerts(self) -> list[Json]:
         """The alerts that are pending or firing, the most urgent first."""
 
     def page(self, *, search: str, offset: int, limit: int) -> tuple[int, list[Json]]:
         """How many patients `search` finds, and those at `offset`, sorted by id."""
+
+
+class Desk(Protocol):
+    """What people ask of this worker.  A body is JSON; ValueError says what is wrong with one."""
+
+    async def acknowledge(self, alert_id: str, body: bytes) -> Json:
+        """The alert, acknowledged; NotFound where it does not fire here, else Conflict."""
+
+    async def silence(self, body: bytes) -> Json:
+        """Begin or end a silence; returns those that last."""
+
+    def silences(self) -> Json:
+        """The silences that last."""
+
+    async def set_limits(self, patient_id: str, body: bytes) -> Json:
+        """Change the limits of a patient of this worker's; returns what holds then."""
+
+    @property
+    def history(self) -> Callable[..., Awaitable[Json]]:
+        """Gives the alerts topic `since` a time (ms since 1970), at most `limit` events."""
 
 
 class Health(Protocol):
@@ -81,6 +104,10 @@ class WebApp(Protocol):
     @property
     def patients(self) -> Patients:
         """The patients it holds."""
+
+    @property
+    def desk(self) -> Desk | None:
+        """Where people ask it; None while it starts."""
 
     @property
     def health(self) -> Health:

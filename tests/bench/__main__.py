@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A run that is terminated stops its broker, as one that is interrupted does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with _kafka(options.kafka) as (address, version):
+        with kafka_of(options.kafka) as (address, version):
             answers = _measure(address, options)
     except (NoResult, pytest.skip.Exception, pytest.fail.Exception) as error:
         _say(str(error))
@@ -88,7 +88,7 @@ def _at_least(least: int) -> Callable[[str], int]:
 
 
 @contextmanager
-def _kafka(address: str | None) -> Iterator[tuple[str, str | None]]:
+def kafka_of(address: str | None) -> Iterator[tuple[str, str | None]]:
     """A broker's address, and its version where that is known: where it is started here."""
     if address:
         yield address, None

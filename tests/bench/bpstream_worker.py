@@ -17,6 +17,7 @@ from bpstream.stream.app import App
 from bpstream.stream.metrics import total
 from bpstream.stream.worker import Worker
 from tests.bench.job import Job
+from tests.bench.model import measured_model
 from tests.bench.peer import Meter, Task, answer
 
 
@@ -94,6 +95,7 @@ def work(task: Task, meter: Meter, folder: Path) -> Job:
             return NoIndex()
 
     app = Measured(_settings(task, folder))
+    app.model = measured_model()
     try:
         Worker(app, loglevel="WARNING", quiet=True).execute_from_commandline()
     except SystemExit:
@@ -112,6 +114,8 @@ def _settings(task: Task, folder: Path) -> Settings:
         rekeyed_topic=f"{task.name}-rekeyed",
         dead_letter_topic=f"{task.name}-dead-letter",
         alerts_topic=f"{task.name}-alerts",
+        limits_topic=f"{task.name}-limits",
+        acknowledgements_topic=f"{task.name}-acknowledgements",
         data_dir=folder,
         web_port=port,
     )

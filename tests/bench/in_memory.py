@@ -15,13 +15,13 @@ from confluent_kafka import Consumer
 from bpstream.alarms import Alarms
 from bpstream.batch import Partition
 from bpstream.chunk import Chunk, Origins
-from bpstream.clinical import alarm_rules, risk
+from bpstream.clinical import alarm_rules
 from bpstream.fhir.parse import Parser
 from bpstream.pipeline import Pipeline
-from bpstream.resources import shipped
 from bpstream.settings import Settings
 from bpstream.stream.publish import partition_of
 from tests.bench.job import Job
+from tests.bench.model import measured_model
 from tests.bench.peer import Meter, Task, answer
 from tests.bench.topics import PARTITIONS
 
@@ -31,7 +31,7 @@ def work(task: Task, meter: Meter, folder: Path) -> Job:
     settings = Settings()
     pipeline = Pipeline(
         parser=Parser(),
-        model=risk.load(shipped("models") / settings.model),
+        model=measured_model(),
         alarms=Alarms(alarm_rules.load()),
         home=lru_cache(maxsize=200_000)(lambda who: partition_of(who.encode(), PARTITIONS)),
         topic=task.topic,

@@ -8,10 +8,9 @@ from typing import Any
 
 import faust
 
-from bpstream.clinical import risk
-from bpstream.resources import shipped
 from bpstream.stream.records import Observation
 from tests.bench.job import Job, Patient, after
+from tests.bench.model import original_risk
 from tests.bench.peer import Meter, Task, answer
 
 
@@ -32,8 +31,7 @@ def work(task: Task, meter: Meter, folder: Path, *, table: bool = False) -> Job:
     )
     observations = app.topic(task.topic, key_type=bytes, value_type=Observation)
     patients: MutableMapping[str, Any] = app.Table("patients") if table else {}
-    model = risk.load(shipped("models") / "bp_logreg")
-    assert isinstance(model, risk.LogisticRegression)
+    model = original_risk()
     jobs: list[Job] = []
 
     async def classify(stream: Any) -> None:

@@ -12,10 +12,9 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from bpstream.clinical import risk
-from bpstream.resources import shipped
 from bpstream.simulator import Message, Simulator
 from tests.bench.job import Job, NoResult, Patient, after
+from tests.bench.model import original_risk
 
 PARTITIONS = 4
 _SEED = 42
@@ -85,7 +84,7 @@ class _Expected:
 
     def __init__(self) -> None:
         self.patients: dict[str, Patient] = {}
-        self._model = risk.load(shipped("models") / "bp_logreg")
+        self._model = original_risk()
 
     def add(self, value: bytes) -> None:
         observation = json.loads(value)

@@ -49,6 +49,11 @@ def judge(rule, values):
         severity = rule.severe.severity if at_once else rule.severity
         return HOLDS, int(severity), groups[which][0], at_once
     known = set(found) - {UNKNOWN}
+    if rule.until:
+        until = [judge_group(group, 0, values) for group in rule.until]
+        if set(until) | set(found) == {UNKNOWN}:
+            return UNKNOWN, 0, None, False
+        return CLEAR if HOLDS in until else NEITHER, 0, None, False
     what = UNKNOWN if not known else CLEAR if known == {CLEAR} else NEITHER
     return what, 0, None, False
 
@@ -60,6 +65,7 @@ class Alert:
     severity: int = 0
     firing: bool = False
     count: int = 0
+    released: bool = False
 
 
 class Oracle:
@@ -83,6 +89,7 @@ class Oracle:
                 alert = Alert(alert_id(rule.name, identity), second)
                 self.alerts[patient, nth] = alert
             rose = severity > alert.severity
+            alert.released &= not rose
             alert.severity = max(alert.severity, severity)
             crossed = (atom.measure, atom.bound)
             told = (alert.severity, alert.alert, alert.since, crossed)
@@ -100,7 +107,17 @@ class Oracle:
             if not alert.firing:
                 self.alerts[patient, nth] = None
                 return
-            alert.count = alert.count + 1 if what == CLEAR else 0
-            if alert.count >= rule.clear:
+            alert.count = min(255, alert.count + 1) if what == CLEAR else 0
+            if alert.count >= rule.clear and (alert.released or not rule.latch):
                 self.alerts[patient, nth] = None
                 yield "RECOVERED", alert.severity, alert.alert, alert.since, None
+
+    def acknowledge(self, patient, alert):
+        """Somebody did; whether it recovers with that."""
+        for (who, nth), held in self.alerts.items():
+            if who == patient and held is not None and held.firing and held.alert == alert:
+                held.released, rule = True, self.rules[nth]
+                if rule.latch and held.count >= rule.clear:
+                    self.alerts[who, nth] = None
+                    return True
+        return False

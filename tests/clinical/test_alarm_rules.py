@@ -10,8 +10,10 @@ from bpstream.clinical.alarm_rules import (
     SLOTS,
     Delay,
     Kind,
+    Scope,
     Severe,
     load,
+    of_patients,
 )
 from bpstream.clinical.categories import Severity
 from bpstream.clinical.conditions import parse
@@ -24,6 +26,8 @@ title = "High"
 severity = "medium"
 when = "systolic > 140"
 """
+WARD = RULE.replace("systolic > 140", "anomalies > 20")
+SILENT = RULE.replace("systolic > 140", "silence >= 30 and missed >= 4")
 SEVERE = """\
 [rule.severe]
 when = "systolic >= 180"
@@ -50,6 +54,10 @@ def test_the_shipped_rules_are_these():
         ("diastolic_hypertension", "physiological", "medium"),
         ("hypotension", "physiological", "high"),
         ("artefact", "technical", "low"),
+        ("personal_deviation", "physiological", "low"),
+        ("early_warning", "physiological", "medium"),
+        ("stale_patient", "technical", "low"),
+        ("anomaly_spike", "physiological", "medium"),
     ]
 
 
@@ -76,6 +84,12 @@ def test_a_rule_has_defaults_for_all_but_what_it_needs(rules_of):
     assert (rule.name, rule.title, rule.severity) == ("high", "High", Severity.MEDIUM)
     assert (rule.kind, rule.delay, rule.clear) == (Kind.PHYSIOLOGICAL, Delay(1, 0), 1)
     assert (rule.deadband, rule.severe) == (0.0, None)
+    assert (rule.until, rule.latch, rule.within) == (None, False, 0)
+
+
+def test_a_rule_may_say_until_when_and_whether_it_latches(rules_of):
+    (rule,) = rules_of(f'{RULE}until = "systolic < 130"\nlatch = true\n')
+    assert (rule.until, rule.latch) == (parse("systolic < 130"), True)
 
 
 def test_a_rule_takes_what_the_file_says(rules_of):
@@ -102,9 +116,23 @@ def test_a_delay_is_told_in_readings_or_in_time(rules_of, text, delay):
     assert rule.delay == delay
 
 
-def test_there_is_room_for_as_many_rules_as_slots(rules_of):
-    rules = rules_of("".join(RULE.replace("high", f"high{nth}") for nth in range(SLOTS)))
-    assert len(rules) == SLOTS
+def many(count):
+    return "".join(RULE.replace("high", f"high{nth}") for nth in range(count))
+
+
+def test_there_is_room_for_as_many_rules_of_patients_as_slots_and_for_one_of_the_ward(rules_of):
+    rules = rules_of(f'{WARD}within = "5 min"\n{many(SLOTS)}')
+    assert of_patients(rules) == rules[1:]
+    assert len(rules[1:]) == SLOTS
+
+
+@pytest.mark.parametrize(
+    ("text", "scope"),
+    [(RULE, Scope.READINGS), (SILENT, Scope.SILENCE), (f'{WARD}within = "5 min"\n', Scope.WARD)],
+)
+def test_a_rule_judges_what_its_measures_are_of(rules_of, text, scope):
+    rule, *_ = rules_of(text + RULE.replace("high", "another"))
+    assert rule.scope is scope
 
 
 def same_mark(name):
@@ -128,7 +156,32 @@ def same_mark(name):
         ("\nrule = [3]\n", 2, "there is no rule"),
         (f"{RULE}[[rules]]\n", 6, "`rules` is unknown; [[rule]] tables would do"),
         (f"\nversion = 1\n{RULE}", 2, "`version` is unknown"),
-        (f"{RULE}latch = true\n", 6, "`latch` is unknown; name, title, "),
+        (f"{RULE}colour = 1\n", 6, "`colour` is unknown; name, title, "),
+        (f"{RULE}latch = 1\n", 6, "`latch`: 1 is neither; true or false would do"),
+        (f'{RULE}until = "sistolic < 1"\n', 6, "`until`: 'sistolic' is no measure"),
+        (
+            f'{RULE}deadband = 5\nuntil = "systolic < 130"\n',
+            6,
+            "`deadband` means nothing beside `until`; one would do",
+        ),
+        (f'{RULE}within = "5 min"\n', 6, "`within` means nothing to this rule"),
+        (WARD, 5, "`within` is missing; a line `within = ...` would do"),
+        (f'{WARD}within = "5 hours"\n', 6, "`within`: '5 hours' is no such time; `5 min` (to 30)"),
+        (f'{WARD}within = "31 min"\n', 6, "'31 min' is no such time"),
+        (
+            f'{WARD}within = "15 s"\n',
+            6,
+            "'15 s' is no such time; `5 min` (to 30) or `90 s` (by 10)",
+        ),
+        (f'{WARD}within = "5 min"\nlatch = true\n', 7, "`latch` means nothing to this rule"),
+        (f'{WARD}within = "5 min"\n', 1, "no rule is of patients; one more would do"),
+        (f'{SILENT}for = "2 readings"\n', 6, "`for` means nothing to this rule"),
+        (f'{SILENT}clear = "2 readings"\n', 6, "`clear` means nothing to this rule"),
+        (
+            RULE.replace("140", "140 and silence > 30"),
+            5,
+            "`when`: systolic beside silence; a rule of its own would do",
+        ),
         (f'{RULE}cleer = "1 reading"\n', 6, "`cleer` is unknown; did you mean clear?"),
         (f"{RULE}[rule.other]\nwhen = 1\n", 6, "`other` is unknown"),
         (f"{RULE}{SEVERE}for = 1\n", 9, "`for` is unknown; when, severity would do"),
@@ -168,7 +221,7 @@ def same_mark(name):
             7,
             "has the 16-bit mark of the rule 'high'; another name would do",
         ),
-        (RULE * (SLOTS + 1), 5 * SLOTS + 1, f"{SLOTS + 1} rules; at most {SLOTS} would do"),
+        (many(SLOTS + 1), 5 * SLOTS + 1, f"{SLOTS + 1} rules of patients; at most {SLOTS} would"),
     ],
 )
 def test_a_bad_file_is_refused_with_its_line_and_what_would_do(rules_of, text, line, reason):

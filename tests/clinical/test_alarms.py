@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from bpstream.clinical.alarm_rules import AT_ONCE, SLOTS, Delay, Rule, Severe, load
 from bpstream.clinical.alarms import SLOT, Change, Engine, State, alert_id
 from bpstream.clinical.categories import Severity
-from bpstream.clinical.conditions import MEASURES, Atom, Measures, parse
+from bpstream.clinical.conditions import MEASURES, PRESSURES, Atom, Measures, parse
 from tests.clinical import alarm_oracle
 from tests.clinical.alarm_oracle import Oracle
 
 NAN, INF = float("nan"), float("inf")
+GIVEN = (*PRESSURES, "artefact")
+"""The measures of these readings; nothing is known of the others."""
 SECOND = 1_000_000
 
 # Few values, all near the bounds, so that runs and recoveries happen.
@@ -53,6 +55,8 @@ def rules(draw):
         delay=draw(delays),
         clear=draw(st.integers(1, 3)),
         deadband=draw(st.sampled_from([0.0, 5.0])),
+        until=draw(st.none() | conditions),
+        latch=draw(st.booleans()),
         severe=draw(st.none() | severe),
     )
 
@@ -70,9 +74,10 @@ class Ward:
     def read(self, readings):
         """`readings` are (patient, identity, taken_at, four intervals)."""
         rows, identity, taken_at, values = zip(*readings, strict=True)
-        columns = np.array(values, np.float64).reshape(-1, len(MEASURES), 2)
+        columns = np.array(values, np.float64).reshape(-1, len(GIVEN), 2)
+        nothing = dict.fromkeys(MEASURES, np.full(len(columns), NAN))
         low, high = (
-            dict(zip(MEASURES, columns[:, :, end].T.copy(), strict=True)) for end in (0, 1)
+            nothing | dict(zip(GIVEN, columns[:, :, end].T.copy(), strict=True)) for end in (0, 1)
         )
         return self.engine.advance(
             self.slots,
@@ -115,7 +120,7 @@ def test_the_engine_does_what_a_plain_one_does(rules, found):
     expected = [
         (nth, *edge)
         for nth, (*reading, values) in enumerate(found)
-        for edge in oracle.read(*reading, dict(zip(MEASURES, values, strict=True)))
+        for edge in oracle.read(*reading, dict(zip(GIVEN, values, strict=True)))
     ]
     assert told(ward.read(found)) == expected
 
@@ -132,6 +137,26 @@ def test_it_makes_no_difference_where_readings_are_cut_into_calls(rules, found, 
         edges += [(position + start, *rest) for position, *rest in part]
     assert edges == expected
     assert in_parts.slots.tobytes() == at_once.slots.tobytes()
+
+
+@given(
+    rule_sets,
+    st.lists(readings | st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=40),
+)
+def test_an_acknowledged_alert_recovers_when_a_plain_one_does(rules, found):
+    """What is drawn is a reading, or that a patient's alert of a rule is acknowledged."""
+    oracle, ward = Oracle(rules), Ward(rules)
+    timed = iter(in_time([each for each in found if len(each) == 3]))
+    for each in found:
+        if len(each) == 3:
+            *reading, values = next(timed)
+            expected = oracle.read(*reading, dict(zip(GIVEN, values, strict=True)))
+            assert told(ward.read([(*reading, values)])) == [(0, *edge) for edge in expected]
+            continue
+        patient, nth = each
+        alert = int(ward.slots[patient, nth]["alert"]) if nth < len(rules) else 1
+        released = ward.engine.release(ward.slots[patient], alert)
+        assert (released is not None) == oracle.acknowledge(patient, alert)
 
 
 UNKNOWN = (NAN, NAN)
@@ -196,6 +221,58 @@ FIRES_AT_1 = [(1, "FIRING", "MEDIUM")]
 )
 def test_an_alert_fires_and_recovers_as_its_rule_says(values, expected):
     assert changes(HIGH, values) == expected
+
+
+BACK = parse("systolic < 120")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([141, 141, 120, 120], FIRES_AT_1),
+        ([141, 141, 119, 120, 119], FIRES_AT_1),  # not two in a row
+        ([141, 141, 119, NAN, 119], [*FIRES_AT_1, (4, "RECOVERED", "MEDIUM")]),
+    ],
+)
+def test_an_alert_recovers_where_its_rule_says_until_when(values, expected):
+    assert changes(replace(HIGH, deadband=0.0, until=BACK), values) == expected
+
+
+def test_a_reading_that_offends_is_not_clear_whatever_the_rule_says():
+    rule = replace(HIGH, deadband=0.0, clear=1, until=parse("systolic > 100"))
+    assert changes(rule, [141, 141, 141, 120]) == [*FIRES_AT_1, (3, "RECOVERED", "MEDIUM")]
+
+
+LATCHED = replace(HIGH, latch=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ([141, 141, 120, 120], [], "RECOVERED"),
+        ([141, 141, 120], [120], "RECOVERED"),
+        ([141, 141], [120, 120], "RECOVERED"),
+        ([141, 141], [141, 120, 120], "RECOVERED"),
+        ([141, 141], [141, 120], None),
+        ([141, 141], [180, 120, 120], "CHANGED"),  # to be acknowledged again
+        ([141], [141, 120, 120], "FIRING"),  # pending: nobody can acknowledge it
+    ],
+)
+def test_an_alert_that_latches_goes_on_until_it_is_acknowledged(before, after, expected):
+    ward = Ward([LATCHED])
+    assert "RECOVERED" not in [edge[2] for edge in told(ward.read(of_systolic([*before])))]
+    over = ward.engine.release(ward.slots[0], int(ward.slots[0, 0]["alert"]))
+    edges = told(ward.read(of_systolic(after, start=600))) if after else []
+    changes = ["RECOVERED"] * (over is not None) + [edge[2] for edge in edges]
+    assert (changes or [None])[-1] == expected
+
+
+def test_what_fires_after_an_acknowledged_alert_is_to_be_acknowledged_itself():
+    ward = Ward([LATCHED])
+    ward.read(of_systolic([141, 141]))
+    ward.engine.release(ward.slots[0], int(ward.slots[0, 0]["alert"]))
+    edges = told(ward.read(of_systolic([120, 120, 141, 141, 120, 120, 120], start=600)))
+    assert [edge[2] for edge in edges] == ["RECOVERED", "FIRING"]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_and_binds_closer_than_or(text, condition):
         ("(systolic > 140", "'(systolic > 140' is no comparison"),
         ("systolic above 140", "'systolic above 140' is no comparison"),
         ("sistolic > 140", "'sistolic' is no measure; did you mean systolic?"),
-        ("pulse > 140", "'pulse' is no measure; systolic, diastolic, mean, artefact would do"),
+        ("pulse > 140", "'pulse' is no measure; systolic, diastolic, mean, artefact, deviation"),
         ("systolic => 140", "'=>' is no operator; <, <=, > or >= would do"),
         ("systolic == 140", "'==' is no operator; <, <="),
         ("systolic != 140", "'!=' is no operator; <, <="),
@@ -108,9 +108,18 @@ def test_a_comparison_holds_is_clear_or_is_neither(text, deadband, value, expect
     assert verdict(text, deadband, systolic=value) == expected
 
 
-@pytest.mark.parametrize(("artefact", "expected"), [(1, "holds"), (0, "clear")])
-def test_an_artefact_has_no_deadband(artefact, expected):
-    assert verdict("artefact >= 1", 5.0, artefact=artefact) == expected
+@pytest.mark.parametrize(
+    ("text", "value", "expected"),
+    [
+        ("artefact >= 1", 1, "holds"),
+        ("artefact >= 1", 0, "clear"),
+        ("deviation < -3", -3, "clear"),
+        ("severe_warning > 0.5", 0.5, "clear"),
+        ("missed >= 4", 3.9, "clear"),
+    ],
+)
+def test_only_pressures_have_a_deadband(text, value, expected):
+    assert verdict(text, 5.0, **{text.split()[0]: value}) == expected
 
 
 BOTH, EITHER = "systolic > 140 and diastolic > 90", "systolic > 140 or diastolic > 90"

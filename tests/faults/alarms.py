@@ -18,6 +18,7 @@ _RULES = Path(bpstream.__file__).parent / "clinical" / "alarm_rules.toml"
 _HOLDS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _ATOM = re.compile(r"(\w+)\s*(>=|<=|>|<)\s*([\d.]+)")
 _SECONDS = {"s": 1, "min": 60}
+_OF_ONE_READING = {"systolic", "diastolic", "mean", "artefact"}
 _64_BITS = (1 << 64) - 1
 
 
@@ -42,8 +43,14 @@ class _Slot:
 
 @cache
 def rules() -> list[dict[str, Any]]:
-    """The rules as shipped."""
-    return list(tomllib.loads(_RULES.read_text())["rule"])
+    """Those of the shipped rules that judge a reading by itself.
+
+    What depends on a model, on the clock or on the ward is told elsewhere.
+    """
+    shipped = tomllib.loads(_RULES.read_text())["rule"]
+    return [
+        rule for rule in shipped if {name for name, _, _ in _atoms(rule["when"])} <= _OF_ONE_READING
+    ]
 
 
 def episodes(readings: Iterable[Any]) -> dict[str, Episode]:

@@ -83,8 +83,10 @@ def prepare(app: App, settings: Settings, fate: Fate) -> None:
     publish_to = publisher.publish_to
 
     async def struck_publish_to(topic: str, partition: int, records: Sequence[Any]) -> int:
-        # A new owner's claim of its partition is a single record.
-        if topic == changelog_of(settings) and len(records) == 1:
+        # A new owner's claim of its partition is a single record; what the ward is told, or
+        # people said, is no part of a chunk's way.
+        is_claim = topic == changelog_of(settings) and len(records) == 1
+        if is_claim or topic not in published:
             return int(await publish_to(topic, partition, records))
         return int(await fate.around(published[topic], publish_to)(topic, partition, records))
 

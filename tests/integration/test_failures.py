@@ -65,7 +65,7 @@ def test_a_port_in_use_ends_the_worker_and_is_named_with_its_setting(tmp_path):
 
 
 def test_a_damaged_model_ends_the_worker_and_is_named(tmp_path):
-    folder = copytree(shipped("models") / "bp_logreg", tmp_path / "model")
+    folder = copytree(shipped("models") / "bp_additive", tmp_path / "model")
     model = folder / "model.json"
     model.write_bytes(model.read_bytes().replace(b"0", b"1", 1))
     status, last = ended(demo(tmp_path, BPSTREAM_MODEL=str(folder)))

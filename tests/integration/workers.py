@@ -153,5 +153,7 @@ def names(unique_name: Any) -> dict[str, str]:
         "BPSTREAM_REKEYED_TOPIC": unique_name("rekeyed"),
         "BPSTREAM_DEAD_LETTER_TOPIC": unique_name("dead"),
         "BPSTREAM_ALERTS_TOPIC": unique_name("alerts"),
+        "BPSTREAM_LIMITS_TOPIC": unique_name("limits"),
+        "BPSTREAM_ACKNOWLEDGEMENTS_TOPIC": unique_name("acknowledgements"),
         "BPSTREAM_INDEX": unique_name("bp"),
     }

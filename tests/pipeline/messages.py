@@ -10,7 +10,10 @@ import numpy as np
 from bpstream.alarms import Alarms
 from bpstream.chunk import Chunk, Origins
 from bpstream.clinical import alarm_rules
-from bpstream.clinical.risk import LogisticRegression
+from bpstream.clinical.early_warning_targets import TARGETS
+from bpstream.clinical.models.additive import AdditiveForm, Target, Term
+from bpstream.clinical.models.model import Model
+from bpstream.clinical.models.risk import Logistic
 from bpstream.fhir import identity
 from bpstream.fhir.parse import Parser
 from bpstream.pipeline import Pipeline
@@ -120,12 +123,28 @@ def chunk(held: Sequence[Message], *, partition: int = 0) -> Chunk:
     )
 
 
+def a_model(**parts: Any) -> Model:
+    """Its risk is a line through systolic 120; it warns of what is far from the usual."""
+    steps = Term("systolic_usual", [100.0, 140.0], [2.0, 0.0, -1.0])
+    form = AdditiveForm(
+        prevalence=dict.fromkeys(TARGETS, 0.1),
+        targets={name: Target(-2.0, [steps]) for name in TARGETS},
+    )
+    defaults = {
+        "name": "line",
+        "version": "1",
+        "risk": Logistic(intercept=-12.0, systolic=0.1, diastolic=0.0),
+        "early_warning": form.served(),
+        "distributions": {},
+    }
+    return Model(**(defaults | parts))
+
+
 def a_pipeline(**options: Any) -> Pipeline:
     """A pipeline to which every patient is at home, unless `options` say otherwise."""
-    line = LogisticRegression("line", "1", intercept=-12.0, systolic=0.1, diastolic=0.0)
     defaults = {
         "parser": Parser(),
-        "model": line,
+        "model": a_model(),
         "alarms": Alarms(alarm_rules.load()),
         "home": lambda _: 0,
         "topic": TOPIC,

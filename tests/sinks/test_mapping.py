@@ -6,7 +6,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bpstream.document import Comparators, Coordinates, Document, EarlyWarning, ModelName
+from bpstream.document import (
+    Comparators,
+    Coordinates,
+    Document,
+    EarlyWarning,
+    EarlyWarningReason,
+    ModelName,
+)
 from bpstream.sinks.mapping import PROPERTIES, index_template
 
 
@@ -24,6 +31,7 @@ def test_the_mapping_has_the_fields_of_a_document():
         ("kafka", Coordinates),
         ("model", ModelName),
         ("early_warning", EarlyWarning),
+        ("early_warning_reasons", EarlyWarningReason),
         ("comparators", Comparators),
     ],
 )

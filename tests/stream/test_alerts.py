@@ -79,7 +79,7 @@ async def test_nothing_to_tell_is_nothing_told(alerts, kafka, caplog):
             "alert 00000000000000ff recovered: critical, high, patient PAT-003",
         ),
         (
-            {"patient_id": None, "rule": "intake_paused"},
+            {"patient_id": None, "rule": "intake_paused", "kind": "technical"},
             "WARNING",
             "alert 00000000000000ff firing: intake_paused, high, technical",
         ),

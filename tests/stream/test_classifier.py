@@ -10,10 +10,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from bpstream.alarms import Alarms
 from bpstream.alert import Alert
 from bpstream.checkpoint import Archived
+from bpstream.clinical import alarm_rules
+from bpstream.clinical.alarm_rules import Rule
 from bpstream.document import Found, Removal
 from bpstream.errors import SinkError
+from bpstream.release import Release
+from bpstream.silence import Silence
 from bpstream.stream import classifier as classifier_module
 from bpstream.stream import stores as stores_module
 from bpstream.stream.alerts import Alerts
@@ -29,6 +34,7 @@ from bpstream.stream.topics import Topics
 from tests.pipeline.messages import RETRACTED, TOPIC, Taken, a_pipeline, at, body
 from tests.stream.helpers import a_claim, faust_app, fetched
 from tests.stream.owners import CHANGELOG, Contested
+from tests.test_silence import HIGH, STALE
 
 SOON = 5.0
 SEVERE = {"systolic": 200, "diastolic": 130}
@@ -80,7 +86,14 @@ class Sink:
 class Worker:
     """A worker's classifier, on a Kafka that outlives it."""
 
-    def __init__(self, kafka: Contested, *, generation: int = 1, enriched: str = "") -> None:
+    def __init__(
+        self,
+        kafka: Contested,
+        *,
+        generation: int = 1,
+        enriched: str = "",
+        rules: Sequence[Rule] = (),
+    ) -> None:
         publisher: Any = kafka
         self.kafka, self.generation = kafka, generation
         self.archive: Any = Sink()
@@ -98,8 +111,11 @@ class Worker:
         topics = Topics(1, "life")
         alerts = Alerts(publisher, topic="alerts", partitions=1, metrics=metrics)
         intake = Intake(alerts, self.table, app_id="bpstream")
+        alarms = Alarms(rules or [*alarm_rules.load()[:5], STALE])
         self.classifier = Classifier(
-            pipeline=a_pipeline(),
+            pipeline=a_pipeline(alarms=alarms),
+            silence=Silence(alarms),
+            release=Release(alarms, lambda *_: False),
             table=self.table,
             stores=Stores(
                 self.archive,
@@ -405,3 +421,58 @@ async def test_a_question_that_waits_ends_with_the_partition(new_worker):
     worker.table.store.partition(0).lost = True
     assert await worker.classifier.lanes.settle(SOON)
     assert worker.acked == []
+
+
+async def test_a_silent_patient_is_told_once_over_a_restart_while_the_index_is_there(new_worker):
+    first = new_worker()
+    for number in range(5):
+        await first.put(number, body(Taken(f"o{number}", minute=number)))
+    await until(lambda: first.acked == [0, 1, 2, 3, 4])
+    first.classifier.look(0, now=at(60))
+    partition = first.table.store.partition(0)
+    await until(
+        lambda: len(first.alerts) == 1 and partition.written.step == partition.checkpoint.step
+    )
+    await first.classifier.lanes.stop()
+
+    second = new_worker(generation=2)
+    second.recover()
+    await second.classifier.take_over([0])
+    await until(lambda: second.table.store.partition(0).taken_over)
+    second.classifier.look(0, now=at(61))
+    await second.put(5, body(Taken("back", minute=8)))
+    await until(lambda: second.acked == [5])
+    fired, recovered = second.alerts
+    assert (fired.rule, fired.state, recovered.state) == ("stale", "firing", "recovered")
+    assert fired.alert_id == recovered.alert_id
+
+
+async def test_silence_is_told_while_the_index_is_away(new_worker):
+    worker = new_worker()
+    for number in range(5):
+        await worker.put(number, body(Taken(f"o{number}", minute=number)))
+    await until(lambda: worker.acked == [0, 1, 2, 3, 4])
+    worker.index.away = True
+    await worker.put(5, body(Taken("o5", "p2", **SEVERE)))
+    await until(lambda: len(worker.alerts) > 1)
+    worker.classifier.look(0, now=at(60))
+    await until(lambda: "stale" in {each.rule for each in worker.alerts})
+    assert worker.acked == [0, 1, 2, 3, 4]
+
+
+async def test_an_alert_whose_rule_is_removed_is_over_once_when_the_partition_is_taken_over(
+    new_worker,
+):
+    first = new_worker(rules=[HIGH, STALE])
+    await first.put(0, body(Taken("o", **SEVERE)))
+    await until(lambda: first.acked == [0])
+    await first.classifier.lanes.stop()
+    for generation in (2, 3):
+        worker = new_worker(rules=[STALE], generation=generation)
+        worker.recover()
+        await worker.classifier.take_over([0])
+        await until(lambda: worker.table.store.partition(0).taken_over)  # noqa: B023
+        await worker.classifier.lanes.stop()
+    fired, over = first.alerts
+    assert (fired.rule, over.rule, over.state) == ("high", "high", "recovered")
+    assert fired.alert_id == over.alert_id

@@ -14,7 +14,7 @@ from bpstream.stream.history import kept
 from bpstream.stream.tables import PatientTable
 from bpstream.stream.view import PatientView
 from tests.fhir.messages import an_observation, component, concept, mmhg, parse, rows
-from tests.pipeline.messages import Message, at, chunk
+from tests.pipeline.messages import Message, a_model, at, chunk
 from tests.pipeline.owner import Owner
 from tests.stream.helpers import TakesAll, always, counted, faust_app, nothing_to_read
 
@@ -95,7 +95,7 @@ async def test_the_view_gives_a_searchset_and_none_for_a_patient_never_seen():
     partition = table.store.partition(0)
     counted(partition, "p1", readings=1)
     partition.patients.rows["recent"][0] = a_row({"taken_at": 5}, {"taken_at": 9})["recent"]
-    view = PatientView(table, ())
+    view = PatientView(table, (), a_model())
     bundle = view.history("p1")
     assert bundle == searchset("p1", kept(partition.patients.rows[0]))
     assert [each["resource"]["id"][-1] for each in bundle["entry"]] == ["2", "1"]

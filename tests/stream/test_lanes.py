@@ -55,6 +55,17 @@ async def test_a_chunk_is_not_judged_before_the_one_ahead_of_it_was(work, lanes)
     await until(lambda: work.began == ["first", "second"])
 
 
+async def test_what_is_offered_is_taken_only_where_nothing_waits(work, lanes):
+    await lanes.put(0, Chunk("first"))
+    await until(lambda: work.began == ["first"])
+    assert lanes.offer(0, Chunk("second"))
+    assert not lanes.offer(0, Chunk("third"))
+    assert lanes.offer(1, Chunk("other"))
+    work.let_judge(3)
+    await until(lambda: len(work.judged) == 3)
+    assert sorted(work.judged) == ["first", "other", "second"]
+
+
 async def test_an_item_is_not_stored_before_the_one_ahead_of_it_was(work, lanes):
     work.let_judge()
     await lanes.put(0, Chunk("c", (1, 1)))

@@ -19,6 +19,7 @@ from bpstream.stream.health import Health
 from bpstream.stream.metrics import Metrics, total
 from bpstream.stream.notifier import Notifier, notifiers
 from tests.stream.brokers import make_topic
+from tests.stream.helpers import an_alert
 
 SOON = 40.0
 AWAY = "the webhook is away"
@@ -110,6 +111,15 @@ async def test_alerts_are_sent_in_their_order_from_the_workers_start_on(
         publish(settings, b"4", partition=1)
         await until(lambda: inbox.sent == [b"1", b"2", b"3", b"4"])
     assert inbox.closed
+
+
+@pytest.mark.services
+async def test_what_a_person_silenced_is_not_sent(settings, new_notifier, inbox):
+    loud, quiet = an_alert().encode(), an_alert(silenced=True).encode()
+    async with new_notifier(inbox):
+        publish(settings, quiet, loud, quiet)
+        publish(settings, b"last")
+        await until(lambda: inbox.sent == [loud, b"last"])
 
 
 @pytest.mark.services

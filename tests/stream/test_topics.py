@@ -4,7 +4,7 @@ import pytest
 
 from bpstream.errors import StartError
 from bpstream.settings import Settings
-from bpstream.stream.topics import changelog_of, client_settings, prepare
+from bpstream.stream.topics import changelog_of, client_settings, prepare, ward_topic_of
 from tests.integration.workers import names
 from tests.stream.brokers import config_of, delete_topic, make_topic, partitions_of
 
@@ -21,8 +21,11 @@ def topics_of(settings: Settings) -> set[str]:
         settings.rekeyed_topic,
         settings.dead_letter_topic,
         settings.alerts_topic,
+        settings.limits_topic,
+        settings.acknowledgements_topic,
         settings.enriched_topic,
         changelog_of(settings),
+        ward_topic_of(settings),
     }
 
 
@@ -56,6 +59,15 @@ async def test_a_topic_of_large_messages_takes_eight_megabytes_and_the_changelog
     assert changelog["cleanup.policy"] == "compact"
     assert changelog["min.compaction.lag.ms"] == str(24 * 3600 * 1000)
     assert config_of(kafka, settings.alerts_topic)["cleanup.policy"] == "delete"
+    for name in (settings.limits_topic, settings.acknowledgements_topic):
+        assert config_of(kafka, name)["cleanup.policy"] == "compact"
+
+
+@pytest.mark.services
+async def test_a_topic_that_every_worker_reads_may_have_a_count_of_its_own(kafka, settings):
+    make_topic(kafka, settings.limits_topic, partitions=1)
+    found = await prepare(settings)
+    assert (found.of(settings.limits_topic), found.of(settings.alerts_topic)) == (1, 4)
 
 
 @pytest.mark.services

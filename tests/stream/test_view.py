@@ -15,6 +15,8 @@ from bpstream.patients import AGGREGATE, COUNTERS, LONG_AGO
 from bpstream.reading import Flag
 from bpstream.stream.tables import PatientTable
 from bpstream.stream.view import PatientView
+from tests.pipeline.messages import Taken, a_model
+from tests.pipeline.test_corrections import after
 from tests.stream.helpers import TakesAll, always, counted, faust_app, nothing_to_read
 
 RULES = (
@@ -45,7 +47,7 @@ async def table() -> PatientTable:
 
 @pytest.fixture
 async def view(table: PatientTable) -> PatientView:
-    return PatientView(table, RULES)
+    return PatientView(table, RULES, a_model())
 
 
 def a_patient(table: PatientTable, patient_id: str = "p1", partition: int = 0) -> np.void:
@@ -102,10 +104,34 @@ async def test_the_last_reading_is_shown_with_what_was_found_out_about_it(table,
         "mean_arterial_pressure": 117.5,
         "anomaly_type": "hypertension",
         "anomaly_details": ["hypertension_systolic"],
+        "early_warning": None,
+        "early_warning_reasons": [],
         "ml_risk_score": 0.9712,
         "flags": ["late"],
         "kafka": {"partition": 2, "offset": 41},
     }
+
+
+async def test_a_warning_is_shown_with_its_reasons_which_no_row_keeps(table, view):
+    owner, _ = after(Taken("o1", systolic=95, diastolic=60), Taken("o2", "p2"))
+    patients = table.store.partition(0).patients
+    patients.load(owner.rows)
+    high, usual = (view.get(patient_id)["last"] for patient_id in ("p1", "p2"))
+    assert high["early_warning"] == {"hypotension": 0.5, "low_map": 0.5, "severe": 0.5}
+    assert high["early_warning_reasons"] == [
+        {
+            "target": "hypotension",
+            "feature": "systolic_usual",
+            "value": 95.0,
+            "contribution": 2.0,
+        }
+    ]
+    assert usual["early_warning"]["severe"] == pytest.approx(0.1192)
+    assert usual["early_warning_reasons"] == []
+    # A reading that came since and tells nothing of the usual leaves no warning.
+    after(Taken("o3", minute=1, systolic=100, diastolic=None), owner=owner)
+    patients.load(owner.rows)
+    assert view.get("p1")["last"]["early_warning"] is None
 
 
 async def test_what_was_not_measured_is_null(table, view):
@@ -209,6 +235,9 @@ async def test_a_patient_is_shown_with_the_alerts_that_are_pending_or_firing(tab
         "state": "firing",
         "severity": "high",
         "since": "2026-01-29T21:32:51.000000Z",
+        "last_at": "2026-01-29T21:32:51.619300Z",
+        "acknowledged": None,
+        "silenced": None,
     }
     assert (pending["rule"], pending["kind"], pending["state"], pending["severity"]) == (
         "artefact",

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bpstream.training.readings import Series, fingerprint
+from bpstream.training.readings import Series
 
 DATA = Path(__file__).parents[3] / "shared/data"
 SAMPLE, OPEN = DATA / "bp_open_sample500.csv.gz", DATA / "bp_open.parquet"
@@ -13,26 +13,20 @@ needs_sample = pytest.mark.skipif(not SAMPLE.exists(), reason="the sample of rea
 
 
 def a_series(*rows: tuple) -> Series:
-    """Of (patient, minute, systolic, diastolic[, charted mean[, source]]), in any order."""
-    full = [(*row, *(np.nan, "NIBP")[len(row) - 4 :]) for row in rows]
-    full.sort(key=lambda row: (row[0], row[1], row[5]))
+    """Of (patient, minute, systolic, diastolic[, source]), in any order."""
+    full = [(*row, *["NIBP"][len(row) - 4 :]) for row in rows]
+    full.sort(key=lambda row: (row[0], row[1], row[4]))
     names, patient = np.unique([row[0] for row in full], return_inverse=True)
-    t, systolic, diastolic, mean = (
-        np.array([row[column] for row in full], float) for column in (1, 2, 3, 4)
+    t, systolic, diastolic = (
+        np.array([row[column] for row in full], float) for column in (1, 2, 3)
     )
-    prints = [
-        fingerprint([(row[1], row[5], row[2], row[3]) for row in full if row[0] == name])
-        for name in names
-    ]
     return Series(
         patient=patient,
         t_minutes=t,
         systolic=systolic,
         diastolic=diastolic,
-        mean=mean,
-        source=np.array([row[5] for row in full]),
+        source=np.array([row[4] for row in full]),
         patient_ids=names,
-        fingerprints=np.array(prints, np.uint64),
         left_out={},
     )
 
@@ -51,9 +45,23 @@ def random_series(*, patients: int, readings: int, seed: int = 0, sd: float = 18
         t_minutes=minutes.ravel().astype(float),
         systolic=systolic.ravel(),
         diastolic=diastolic.ravel(),
-        mean=np.full(systolic.size, np.nan),
         source=np.full(systolic.size, "NIBP"),
         patient_ids=np.array([f"p{number:05d}" for number in range(patients)]),
-        fingerprints=random.integers(2**63, size=patients).astype(np.uint64),
         left_out={},
     )
+
+
+def a_file(path: Path, **of_source: Series) -> Path:
+    """The series of each source, as a CSV; patients have the ids that they have there."""
+    lines = ["patient_id,t_minutes,source,sbp,dbp"]
+    for source, series in of_source.items():
+        columns = (
+            series.patient_ids[series.patient],
+            *(series.t_minutes, series.systolic, series.diastolic),
+        )
+        lines += [
+            f"{patient},{t:g},{source},{systolic:g},{diastolic:g}"
+            for patient, t, systolic, diastolic in zip(*columns, strict=True)
+        ]
+    path.write_text("\n".join(lines) + "\n")
+    return path

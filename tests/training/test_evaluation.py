@@ -11,7 +11,8 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from bpstream.clinical.early_warning_targets import TARGETS
 from bpstream.errors import FileError, ModelError
 from bpstream.training import baselines
-from bpstream.training.evaluation import FOLDS, SENSITIVITY, STEPS, evaluate
+from bpstream.training.cross_validation import FOLDS
+from bpstream.training.evaluation import SENSITIVITY, STEPS, evaluate
 from bpstream.training.outcomes import outcomes
 from bpstream.training.readings import load
 from bpstream.training.report import MODEL, as_json, table
@@ -106,7 +107,8 @@ def test_without_training_patients_each_fold_is_told_by_the_others():
         model = baselines.fit(UNSEEN.of(~fold))["last_value"]
         expected[fold[UNSEEN.patient]] = model.predict(UNSEEN.of(fold))["low_map"]
     assert found["last_value"].tolist() == expected[outcome.counted].tolist()
-    assert len(set(found["prevalence"])) == FOLDS
+    # But nobody is ranked by the fold they are in.
+    assert set(found["prevalence"]) == {outcome.event[outcome.counted].mean()}
 
 
 def test_alerts_are_counted_per_day_that_patients_were_watched():
@@ -132,10 +134,12 @@ def test_patients_of_the_training_are_refused():
         evaluate(some, GUESSER, train=TRAIN)
 
 
-def test_too_few_patients_to_go_without_training_patients_are_told():
-    few = UNSEEN.of(np.arange(len(UNSEEN.patient_ids)) < FOLDS - 1)
-    with pytest.raises(FileError, match="4 different patients are too few for 5 folds"):
-        evaluate(few, GUESSER)
+def test_few_patients_are_enough_and_one_alone_is_not():
+    patients = np.arange(len(UNSEEN.patient_ids))
+    report = evaluate(UNSEEN.of(patients < 2), GUESSER, resamples=5).report
+    assert 0 < report["hypotension"].n <= 24
+    with pytest.raises(FileError, match="one patient alone"):
+        evaluate(UNSEEN.of(patients < 1), GUESSER)
 
 
 def test_what_is_no_probability_is_refused():
@@ -214,4 +218,4 @@ def test_the_baselines_are_as_good_on_real_readings_as_is_known():
         target: [round(each.baselines[name].auroc, 2) for name in ("last_value", "four_features")]
         for target, each in report.items()
     }
-    assert areas == {"hypotension": [0.83, 0.85], "low_map": [0.75, 0.79], "severe": [0.92, 0.93]}
+    assert areas == {"hypotension": [0.83, 0.85], "low_map": [0.77, 0.80], "severe": [0.92, 0.93]}

@@ -1,5 +1,6 @@
 """A worker in memory, and the real web server in front of it."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ import aiohttp
 from prometheus_client import CollectorRegistry, Counter
 from yarl import URL
 
+from bpstream.errors import Conflict, NotFound
 from bpstream.web.server import Web
 
 
@@ -20,6 +22,37 @@ class FakeSettings:
     web_token: str = ""
 
 
+class FakeDesk:
+    """Acknowledges what `fires`, once, and keeps what else it is sent."""
+
+    def __init__(self, *fires):
+        self.fires = dict.fromkeys(fires)
+        self.sent = []
+
+    async def acknowledge(self, alert_id, body):
+        if alert_id not in self.fires:
+            raise NotFound("no alert with this id fires: it is over, or there was none")
+        by = json.loads(body)["by"]
+        if (earlier := self.fires[alert_id]) is not None:
+            raise Conflict(f"{earlier} acknowledged the alert", alert=an_alert(alert_id))
+        self.fires[alert_id] = by
+        return an_alert(alert_id) | {"acknowledged": {"by": by}}
+
+    async def silence(self, body):
+        self.sent.append(json.loads(body))
+        return self.silences()
+
+    def silences(self):
+        return {"silences": self.sent}
+
+    async def set_limits(self, patient_id, body):
+        self.sent.append((patient_id, json.loads(body)))
+        return {"patient_id": patient_id, "limits": {}}
+
+    async def history(self, *, since, limit):
+        return {"alerts": [], "complete": True, "asked": [since, limit]}
+
+
 class FakePatients:
     """Patients by id; `search` finds a part of an id."""
 
@@ -29,6 +62,9 @@ class FakePatients:
 
     def get(self, patient_id):
         return self.by_id.get(patient_id)
+
+    def limits(self, patient_id):
+        return {"patient_id": patient_id, "limits": {}, "suggested": {}, "usual": {}}
 
     def alerts(self):
         return self.raised
@@ -70,6 +106,7 @@ class FakeWorker:
     def __init__(self, *patient_ids, token=""):
         self.settings = FakeSettings(web_token=token)
         self.patients = FakePatients(*patient_ids)
+        self.desk = FakeDesk()
         self.health = FakeHealth()
         self.metrics = SimpleNamespace(registry=CollectorRegistry())
         Counter("bpstream_readings", "Readings.", registry=self.metrics.registry).inc(7)

@@ -1,6 +1,7 @@
 // The live page: asks the worker every two seconds and shows what it says.
 
 import { element, write } from "./dom.js";
+import { Rail } from "./rail.js";
 import { SEVERITIES, WORDS, shape } from "./severity.js";
 import { Tile } from "./tile.js";
 
@@ -18,6 +19,13 @@ const byId = (id) => document.getElementById(id);
 const tiles = new Map();
 const facts = new Map();
 const legend = new Map();
+const rail = new Rail({
+  list: byId("alerts"),
+  count: byId("waiting"),
+  news: byId("news"),
+  rest: byId("rest"),
+  changed: () => update(),
+});
 
 let search = "";
 let offset = 0;
@@ -43,13 +51,18 @@ async function update() {
   if (document.hidden) return;
   const query = new URLSearchParams({ search, offset, limit: LIMIT });
   try {
-    const [list, status] = await Promise.all([ask(`/patients/?${query}`), ask("/status")]);
+    const [list, status, raised] = await Promise.all([
+      ask(`/patients/?${query}`),
+      ask("/status"),
+      ask("/alerts/"),
+    ]);
     if (mine !== round) return;
     heardAt = now();
     connected = true;
     showPatients(list);
     showStatus(status);
-    showConnection(missingWorkers(list, status));
+    rail.show(raised.alerts);
+    showConnection(missingWorkers(list, status, raised));
   } catch (error) {
     if (mine !== round) return;
     connected = false;
@@ -137,8 +150,8 @@ function lost(error) {
   return `No connection to the worker${since} (${why}).${shown} Trying again.`;
 }
 
-function missingWorkers(list, status) {
-  const missing = [...new Set([...(list.missing ?? []), ...(status.missing ?? [])])];
+function missingWorkers(...answers) {
+  const missing = [...new Set(answers.flatMap((answer) => answer.missing ?? []))];
   if (!missing.length) return "";
   return `Patients are missing: no answer from worker ${missing.join(", ")}.`;
 }
@@ -151,6 +164,7 @@ function time(at) {
 function tick() {
   if (connected) write(byId("clock"), time(now()));
   const counts = Object.fromEntries([...SEVERITIES, "stale"].map((each) => [each, 0]));
+  rail.grow(now());
   for (const tile of tiles.values()) {
     tile.grow(now());
     counts[tile.stale ? "stale" : tile.severity] += 1;

@@ -1,16 +1,12 @@
 // A tile: one patient's last reading.
 
+import { ageText } from "./age.js";
 import { element, write } from "./dom.js";
 import { WORDS, known, shape } from "./severity.js";
 import { sparkline } from "./sparkline.js";
 
 // Milliseconds after which a reading no longer tells how the patient is.
 const STALE_AFTER = 15 * 60_000;
-
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
 
 const TAGS = {
   hypertension_systolic: "Systolic above 140",
@@ -20,6 +16,7 @@ const TAGS = {
 };
 
 const TYPES = { hypertension: "Hypertension", hypotension: "Hypotension", normal: "Normal" };
+const WARNINGS = { hypotension: "hypotension", low_map: "low mean", severe: "severe pressure" };
 const ARROWS = { hypertension: "▲", hypotension: "▼" };
 
 export class Tile {
@@ -42,6 +39,7 @@ export class Tile {
     this.mean = element("span", { className: "number" });
     this.type = element("span");
     this.risk = element("span", { className: "risk" });
+    this.warning = element("p", { className: "warning" });
     this.chart = element("div", { className: "chart" });
     this.age = element("span", { className: "age" });
     this.counts = element("span", { className: "counts" });
@@ -66,6 +64,7 @@ export class Tile {
         element("span", { className: "mean" }, element("small", { textContent: "MAP" }), this.mean),
       ),
       element("p", { className: "finding" }, this.type, this.risk),
+      this.warning,
       this.chart,
       element("div", { className: "foot" }, this.age, this.counts),
       this.details,
@@ -93,6 +92,7 @@ export class Tile {
     write(this.diastolicArrow, arrow(tags, "diastolic"));
     write(this.type, typeWord(last.anomaly_type));
     write(this.risk, last.ml_risk_score == null ? "" : ` · risk ${percent(last.ml_risk_score)}`);
+    this.warn(last.early_warning ?? {}, last.early_warning_reasons ?? []);
     write(this.counts, `${patient.anomalies.toLocaleString()} of ${patient.readings.toLocaleString()}`);
     this.counts.title = "Anomalous readings, of all readings";
 
@@ -107,6 +107,14 @@ export class Tile {
       this.detailed = written;
       this.details.replaceChildren(...rows.map(([name, value]) => row(name, value)));
     }
+  }
+
+  // A warning without a reason is as high as most patients have it: nothing to look at.
+  warn(probabilities, reasons) {
+    const target = reasons[0]?.target;
+    const told = `▸ next: ${WARNINGS[target] ?? target} ${percent(probabilities[target])}`;
+    write(this.warning, target ? told : "");
+    this.warning.title = reasons.map(reasonText).join("\n");
   }
 
   // `now`: epoch ms by the worker's clock.
@@ -154,7 +162,15 @@ function detailRows(patient) {
   for (const [type, words] of Object.entries(TYPES)) rows.push([words, count(types[type])]);
   rows.push(["Mean pressure", whole(last.mean_arterial_pressure)]);
   rows.push(["Risk", percent(last.ml_risk_score)]);
+  for (const [target, probability] of Object.entries(last.early_warning ?? {})) {
+    rows.push([`Next: ${WARNINGS[target] ?? target}`, percent(probability)]);
+  }
+  if (last.early_warning_reasons?.length) {
+    rows.push(["Why", last.early_warning_reasons.map(reasonText).join("; ")]);
+  }
   rows.push(["Category", (last.category ?? "–").replace("_", " ")]);
+  const limits = limitsText(patient.limits);
+  if (limits) rows.push(["Limits", limits]);
   if (last.flags?.length) rows.push(["Flags", last.flags.join(", ").replaceAll("_", " ")]);
   if (last.kafka) {
     rows.push(["Kafka", `${last.kafka.topic} [${last.kafka.partition}] @ ${last.kafka.offset}`]);
@@ -162,21 +178,27 @@ function detailRows(patient) {
   return rows;
 }
 
+// What holds for this patient and not for all; empty where nothing does.
+function limitsText({ profile, bounds = {} } = {}) {
+  const own = Object.entries(bounds).filter(([, bound]) => bound.from !== "default");
+  const words = own.map(([name, { value, by }]) => `${name} ${value}${by ? ` (${by})` : ""}`);
+  if (profile && profile.name !== "adult") words.unshift(profile.name);
+  return words.join(", ").replaceAll("_", " ");
+}
+
+// What a feature of the patient's history adds to the log-odds of the warning.
+function reasonText({ feature, value, contribution }) {
+  const rounded = Math.round(100 * value) / 100;
+  return `${feature.replaceAll("_", " ")} ${rounded} (+${contribution.toFixed(2)})`;
+}
+
 function count(number) {
   return (number ?? 0).toLocaleString();
 }
 
 function row(name, value) {
-  const wide = ["Patient", "Flags", "Kafka"].includes(name);
+  const wide = ["Patient", "Limits", "Flags", "Kafka", "Why"].includes(name);
   const properties = wide ? { className: "wide" } : {};
   const told = element("dd", {}, element("bdi", { textContent: value }));
   return element("div", properties, element("dt", { textContent: name }), told);
-}
-
-function ageText(age) {
-  if (Number.isNaN(age)) return "at an unknown time";
-  if (age < MINUTE) return `${Math.max(0, Math.floor(age / SECOND))} s ago`;
-  if (age < HOUR) return `${Math.floor(age / MINUTE)} min ago`;
-  if (age < DAY) return `${Math.floor(age / HOUR)} h ago`;
-  return `${Math.floor(age / DAY)} d ago`;
 }

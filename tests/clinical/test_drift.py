@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bpstream.drift import FEWEST, LARGE, Drift, Reference, stability_index
+from bpstream.clinical.models.drift import FEWEST, LARGE, Drift, Reference, stability_index
 
 RANDOM = np.random.default_rng(1)
 

@@ -1,0 +1,109 @@
+"""Histories: what a step of readings adds to its patients' histories, and what a model sees then.
+
+Arguments are named as in `memory`: `state` is a view of all rows (`patients.ROW`), `rows` the
+position of each reading's patient in it, shape ``(n,)``.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpstream.clinical import history
+from bpstream.clinical.features import features
+from bpstream.clinical.history import ARTERIAL, CUFF, Floats
+from bpstream.clinical.models.early_warning import Seen
+from bpstream.clinical.plausibility import plausible
+from bpstream.clinical.usual import deviation
+from bpstream.patients import AGGREGATE, LONG_AGO, NOT_USUAL, RETRACTED
+from bpstream.reading import Flag, Kind, Readings, Series
+from bpstream.sequences import Sequence, held_of, windows
+
+
+class Ahead(NamedTuple):
+    """Readings that are the newest of their series: what comes next is not known yet."""
+
+    at: NDArray[np.intp]
+    """Their positions among the readings, ascending."""
+    seen: Seen
+    deviation: Floats
+    """Of the systolic or the mean pressure, whichever is farther, from what was usual before, in
+    the patient's standard deviations; NaN where too little came before."""
+
+
+def absorb(state: NDArray[np.void], rows: NDArray[np.intp], readings: Readings) -> Ahead:
+    """Add the readings to their patients' histories.
+
+    A pressure counts as the row keeps it, in single precision: it can be taken out again.
+    """
+    systolic, diastolic = _as_kept(readings.systolic), _as_kept(readings.diastolic)
+    spot = (readings.kind == Kind.READING) & (readings.flags & NOT_USUAL == 0)
+    at = np.flatnonzero(spot & plausible(systolic, diastolic))
+    systolic, diastolic = systolic[at], diastolic[at]
+    series = np.where(readings.series[at] == Series.ARTERIAL, ARTERIAL, CUFF)
+    usual = Sequence(rows[at], series, readings.taken_at[at], systolic, diastolic)
+    sums, is_newest = history.absorb(state["history"], *usual)
+    if is_newest.all():
+        found = features(sums, systolic, diastolic)
+        seen = Seen(found, lambda: windows(state, usual))
+        return Ahead(at, seen, deviation(found, sums))
+    newest = np.flatnonzero(is_newest)
+    sums = sums[:, newest]
+    found = features(sums, systolic[newest], diastolic[newest])
+    seen = Seen(found, lambda: windows(state, usual)[newest])
+    return Ahead(at[newest], seen, deviation(found, sums))
+
+
+def withdraw(row: np.void, reading: np.void) -> None:
+    """Take one of `recent`, which has not been retracted, out of its patient's history."""
+    systolic, diastolic = float(reading["systolic"]), float(reading["diastolic"])
+    if (
+        reading["tags"] & (AGGREGATE | RETRACTED)
+        or reading["flags"] & np.uint16(NOT_USUAL)
+        or not plausible(np.array([systolic]), np.array([diastolic]))[0]
+    ):
+        return
+    series = ARTERIAL if reading["flags"] & np.uint16(Flag.INVASIVE) else CUFF
+    held, taken_at = row["history"][series], int(reading["taken_at"])
+    history.withdraw(held, taken_at, systolic, diastolic)
+    if taken_at == held["at"]:
+        others = row["recent"][row["recent"]["identity"] != reading["identity"]]
+        _begin_again(row, series, held_of(others, of=series))
+
+
+def _begin_again(row: np.void, series: int, left: Sequence) -> None:
+    """The newest reading of a series is gone: the newest of those that the row holds now is."""
+    held = row["history"][series]
+    newest = int(left.taken_at.max(initial=LONG_AGO))
+    if 0 <= int(held["at"]) - newest <= _MOST_BACK:
+        history.refer(held, newest)
+        return
+    # Of what came so long before it the sums hold too few digits, or nothing came before it.
+    held["at"], held["sums"] = 0, 0.0
+    history.absorb(row["history"][None], *left)
+
+
+def ahead_of_last(row: np.void) -> Seen | None:
+    """What a model sees of a patient now; None where the last reading tells nothing usual."""
+    last = row["last"]
+    series = ARTERIAL if last["flags"] & np.uint16(Flag.INVASIVE) else CUFF
+    held = row["history"][series]
+    systolic, diastolic = (np.array([last[name]], np.float64) for name in _PRESSURES)
+    if (
+        last["flags"] & np.uint16(NOT_USUAL)
+        or held["at"] != last["taken_at"]
+        or not plausible(systolic, diastolic)[0]
+    ):
+        return None
+    # Only a linear or an additive model has reasons, and none of those looks at windows.
+    return Seen(features(held["sums"][:, None].copy(), systolic, diastolic))
+
+
+_PRESSURES = ("systolic", "diastolic")
+
+_MOST_BACK = 5 * 3_600_000_000
+"""µs: as far back sums are referred, by five of their fast horizons."""
+
+
+def _as_kept(pressure: NDArray[np.float64]) -> NDArray[np.float64]:
+    return pressure.astype(np.float32).astype(np.float64)
