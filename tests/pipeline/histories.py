@@ -14,7 +14,7 @@ _RETURNING = (*_SOUND, "many", "again", "corrected", "amended", "retracted", "re
 _LAST_MONTH = -31 * 24 * 60
 
 
-unhurried = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+unhurried = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A history takes its time to draw and to apply, most of all on a busy machine."""
 
 

@@ -30,7 +30,7 @@ STRANGER = "stranger"
 FUZZ = settings(
     derandomize=True,
     deadline=None,
-    max_examples=300,
+    max_examples=150,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example],
 )
 
