@@ -1,12 +1,18 @@
 """What was sent: every reading the topic holds, judged as the worker judges it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
+
+import numpy as np
 
 from bpstream.alert import Alert
 from bpstream.batch import Partition, Step
 from bpstream.chunk import Chunk
+from bpstream.clinical.early_warning_targets import TARGETS
+from bpstream.clinical.history import Floats
 from bpstream.clinical.models import model as models
+from bpstream.clinical.models.early_warning import EarlyWarning, Seen
 from bpstream.document import Entry, iso
 from bpstream.reading import Origin, Retraction
 from bpstream.reconcile.facts import decode
@@ -44,17 +50,29 @@ class _NoAlarms:
         return []
 
 
+class _NoWarning(EarlyWarning):
+    """In place of the model's: what comes next is told from the readings before, not known here."""
+
+    prevalence = np.ones(len(TARGETS))
+
+    def probabilities(self, seen: Seen) -> Floats:
+        return np.full((len(TARGETS), seen.features.shape[1]), np.nan)
+
+
 class Judge:
     """The worker's pipeline without its memory: each reading for itself.
 
     What depends on the patient's earlier readings is not told: of the flag `late`, only what
-    the time of arrival says.
+    the time of arrival says, and there is no early warning.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._pipeline = pipeline(
             settings,
-            model=models.load(models.named(settings.model, shipped("models"))),
+            model=replace(
+                models.load(models.named(settings.model, shipped("models"))),
+                early_warning=_NoWarning(),
+            ),
             alarms=_NoAlarms(),
             partitions=1,  # Here every patient is at home.
         )
