@@ -179,26 +179,11 @@ class Alarms:
         """
         alerts = []
         for nth, patient_id in enumerate(patient_ids):
-            rule, measure = self.rules[edges.rule[nth]], _NAMES[edges.measure[nth]]
-            minutes, limit = silence[edges.reading[nth]], float(edges.bound[nth])
-            over = measure is None
-            crossed = "over" if over else f"{measure} limit {limit:g}"
-            alerts.append(
-                Alert(
-                    alert_id=f"{int(edges.alert[nth]):016x}",
-                    patient_id=patient_id,
-                    rule=rule.name,
-                    title=rule.title,
-                    kind=rule.kind.value,
-                    state=_STATES[edges.change[nth]],
-                    severity=SEVERITY_NAMES[edges.severity[nth]],
-                    since=iso(int(edges.since[nth]) * _SECOND),
-                    taken_at=iso(now),
-                    message=f"{rule.title}: {minutes:.0f} min since the last, {crossed}",
-                    measure=measure,
-                    limit=None if over else limit,
-                )
-            )
+            alert = of_edge(self.rules[edges.rule[nth]], edges, nth, taken_at=now)
+            minutes = silence[edges.reading[nth]]
+            crossed = "over" if alert.limit is None else f"{alert.measure} limit {alert.limit:g}"
+            message = f"{alert.title}: {minutes:.0f} min since the last, {crossed}"
+            alerts.append(replace(alert, patient_id=patient_id, message=message))
         return alerts
 
     def _alerts(
@@ -307,6 +292,28 @@ def _over(rule: Rule, slot: np.void, row: np.void) -> Alert:
 def _corrected(rule: Rule, slot: np.void, state: str) -> Alert:
     """What is to be said of an alert after a correction, whoever's and by whatever reading."""
     return said(rule, slot, state, f"{rule.title}: over; {_CORRECTED}")
+
+
+def of_edge(rule: Rule, edges: Edges, nth: int, *, taken_at: int) -> Alert:
+    """The alert of one edge that no single reading tells of, whoever's, without words.
+
+    `taken_at` is in µs since 1970 UTC.
+    """
+    measure = _NAMES[edges.measure[nth]]
+    return Alert(
+        alert_id=f"{int(edges.alert[nth]):016x}",
+        patient_id=None,
+        rule=rule.name,
+        title=rule.title,
+        kind=str(rule.kind),
+        state=_STATES[edges.change[nth]],
+        severity=SEVERITY_NAMES[edges.severity[nth]],
+        since=iso(int(edges.since[nth]) * _SECOND),
+        taken_at=iso(taken_at),
+        message="",
+        measure=measure,
+        limit=None if measure is None else float(edges.bound[nth]),
+    )
 
 
 def said(rule: Rule | RuleName, slot: np.void, state: str, message: str) -> Alert:

@@ -14,6 +14,9 @@ from bpstream.document import Entry, Removal
 from bpstream.patients import ROW, Patients
 from bpstream.reading import Ignored, Origin, Readings, Rejected, Retraction
 
+MOST_ROWS = 600
+"""Rows that fit into one record batch of the changelog."""
+
 
 @dataclass(slots=True)
 class Partition:
@@ -22,6 +25,17 @@ class Partition:
     number: int
     patients: Patients = field(default_factory=Patients)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
+
+    def step(self, changed: NDArray[np.intp], alerts: list[Alert]) -> "Step":
+        """A step that no reading made: what changed, at most `MOST_ROWS` rows, and what is said."""
+        patients, checkpoint = self.patients, self.checkpoint
+        checkpoint.step += 1
+        patients.rows["stamp"][changed] = checkpoint.stamp
+        return Step(
+            alerts=alerts,
+            rows=list(zip(patients.ids(changed), patients.copy_bytes(changed), strict=True)),
+            checkpoint=checkpoint.copy(),
+        )
 
 
 @dataclass(slots=True)

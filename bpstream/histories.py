@@ -15,9 +15,9 @@ from bpstream.clinical.history import ARTERIAL, CUFF, Floats
 from bpstream.clinical.models.early_warning import Seen
 from bpstream.clinical.plausibility import plausible
 from bpstream.clinical.usual import deviation
-from bpstream.patients import AGGREGATE, LONG_AGO, NOT_USUAL, RETRACTED
-from bpstream.reading import Flag, Kind, Readings, Series
-from bpstream.sequences import Sequence, held_of, windows
+from bpstream.patients import LONG_AGO
+from bpstream.reading import NOT_USUAL, Kind, Readings, Series
+from bpstream.sequences import Sequence, usual, windows
 
 
 class Ahead(NamedTuple):
@@ -41,39 +41,34 @@ def absorb(state: NDArray[np.void], rows: NDArray[np.intp], readings: Readings) 
     at = np.flatnonzero(spot & plausible(systolic, diastolic))
     systolic, diastolic = systolic[at], diastolic[at]
     series = np.where(readings.series[at] == Series.ARTERIAL, ARTERIAL, CUFF)
-    usual = Sequence(rows[at], series, readings.taken_at[at], systolic, diastolic)
-    sums, is_newest = history.absorb(state["history"], *usual)
+    told = Sequence(rows[at], series, readings.taken_at[at], systolic, diastolic)
+    sums, is_newest = history.absorb(state["history"], *told)
     if is_newest.all():
         found = features(sums, systolic, diastolic)
-        seen = Seen(found, lambda: windows(state, usual))
+        seen = Seen(found, lambda: windows(state, told))
         return Ahead(at, seen, deviation(found, sums))
     newest = np.flatnonzero(is_newest)
     sums = sums[:, newest]
     found = features(sums, systolic[newest], diastolic[newest])
-    seen = Seen(found, lambda: windows(state, usual)[newest])
+    seen = Seen(found, lambda: windows(state, told)[newest])
     return Ahead(at[newest], seen, deviation(found, sums))
 
 
-def withdraw(row: np.void, reading: np.void) -> None:
-    """Take one of `recent`, which has not been retracted, out of its patient's history."""
-    systolic, diastolic = float(reading["systolic"]), float(reading["diastolic"])
-    if (
-        reading["tags"] & (AGGREGATE | RETRACTED)
-        or reading["flags"] & np.uint16(NOT_USUAL)
-        or not plausible(np.array([systolic]), np.array([diastolic]))[0]
-    ):
+def withdraw(row: np.void, slot: int) -> None:
+    """Take the reading that stands there in `recent` out of its patient's history."""
+    gone = _usual(row["recent"][[slot]])
+    if not len(gone.rows):
         return
-    series = ARTERIAL if reading["flags"] & np.uint16(Flag.INVASIVE) else CUFF
-    held, taken_at = row["history"][series], int(reading["taken_at"])
+    (series,), (taken_at,), (systolic,), (diastolic,) = gone[1:]
+    held = row["history"][series]
     history.withdraw(held, taken_at, systolic, diastolic)
     if taken_at == held["at"]:
-        others = row["recent"][row["recent"]["identity"] != reading["identity"]]
-        _begin_again(row, series, held_of(others, of=series))
+        others = _usual(np.delete(row["recent"], slot))
+        _begin_again(row, held, others.of(series))
 
 
-def _begin_again(row: np.void, series: int, left: Sequence) -> None:
+def _begin_again(row: np.void, held: np.void, left: Sequence) -> None:
     """The newest reading of a series is gone: the newest of those that the row holds now is."""
-    held = row["history"][series]
     newest = int(left.taken_at.max(initial=LONG_AGO))
     if 0 <= int(held["at"]) - newest <= _MOST_BACK:
         history.refer(held, newest)
@@ -85,24 +80,23 @@ def _begin_again(row: np.void, series: int, left: Sequence) -> None:
 
 def ahead_of_last(row: np.void) -> Seen | None:
     """What a model sees of a patient now; None where the last reading tells nothing usual."""
-    last = row["last"]
-    series = ARTERIAL if last["flags"] & np.uint16(Flag.INVASIVE) else CUFF
-    held = row["history"][series]
-    systolic, diastolic = (np.array([last[name]], np.float64) for name in _PRESSURES)
-    if (
-        last["flags"] & np.uint16(NOT_USUAL)
-        or held["at"] != last["taken_at"]
-        or not plausible(systolic, diastolic)[0]
-    ):
+    last = _usual(np.array([row["last"]]))
+    if not len(last.rows):
+        return None
+    held = row["history"][last.series]
+    if held["at"] != last.taken_at:
         return None
     # Only a linear or an additive model has reasons, and none of those looks at windows.
-    return Seen(features(held["sums"][:, None].copy(), systolic, diastolic))
+    return Seen(features(held["sums"].T, last.systolic, last.diastolic))
 
-
-_PRESSURES = ("systolic", "diastolic")
 
 _MOST_BACK = 5 * 3_600_000_000
 """µs: as far back sums are referred, by five of their fast horizons."""
+
+
+def _usual(held: NDArray[np.void]) -> Sequence:
+    """Those of one patient's readings that tell what is usual."""
+    return usual(held, np.zeros(len(held), np.intp))
 
 
 def _as_kept(pressure: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,9 +12,7 @@ from bpstream.clinical.models.early_warning import Reason, reasons
 from bpstream.clinical.models.model import Model
 from bpstream.encoding import Judged
 from bpstream.histories import Ahead
-from bpstream.reading import EXACT, Flag, Kind, Readings
-
-_NOT_FOR_THE_MODEL = np.uint32(Flag.IMPLAUSIBLE | Flag.COMPARATOR)
+from bpstream.reading import EXACT, NOT_USUAL, Flag, Kind, Readings
 
 
 def judge(readings: Readings, model: Model, ahead: Ahead | None) -> Judged:
@@ -34,7 +32,7 @@ def judge(readings: Readings, model: Model, ahead: Ahead | None) -> Judged:
     deviation = np.full(len(readings), np.nan)
     if ahead is not None:
         deviation[ahead.at] = ahead.deviation
-    scored = judged & (readings.flags & _NOT_FOR_THE_MODEL == 0)
+    scored = judged & (readings.flags & NOT_USUAL == 0)
     scores = _score(readings, model, ahead, scored)
     category = categories.categorize(systolic, diastolic)
     severity = categories.severity(systolic, diastolic, mean)

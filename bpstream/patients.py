@@ -14,7 +14,6 @@ from bpstream.clinical.alarm_rules import SLOTS
 from bpstream.clinical.alarms import SLOT
 from bpstream.clinical.early_warning_targets import TARGETS
 from bpstream.clinical.history import HISTORY, SERIES
-from bpstream.reading import Flag
 
 LAYOUT = 3
 RECENT = 16
@@ -66,8 +65,6 @@ AGGREGATE = 0x80
 """Set in `tags` of a reading that is an aggregate: kept, but neither counted nor the last."""
 RETRACTED = 0x40
 """Set in `tags` of a reading that was taken back: kept, so that it does not come again."""
-NOT_USUAL = np.uint32(Flag.IMPLAUSIBLE | Flag.COMPARATOR)
-"""Flags of a reading whose pressures are an artefact, or bounds: neither tells what is usual."""
 TAGS = 0x0F
 """The bits of `tags` that are the rules'."""
 

@@ -41,6 +41,10 @@ class Flag(IntFlag):
         return [flag.name.lower() for flag in type(self) if flag in self and flag.name]
 
 
+NOT_USUAL = np.uint16(Flag.IMPLAUSIBLE | Flag.COMPARATOR)
+"""Of a reading whose pressures are an artefact, or bounds of the pressures: they tell nothing of
+what is usual for the patient, and no model is asked about them."""
+
 AMENDS = 1 << 31
 """Beside the flags in their column: the status says that an earlier version may be known."""
 

@@ -10,12 +10,9 @@ import numpy as np
 
 from bpstream.alarms import Alarms
 from bpstream.alert import Alert
-from bpstream.batch import Partition, Step
+from bpstream.batch import MOST_ROWS, Partition, Step
 from bpstream.clinical.alarms import State
 from bpstream.clinical.categories import SEVERITY_NAMES
-
-MOST_AT_ONCE = 600
-"""Patients in one step: their rows fit into one record batch of the changelog."""
 
 
 class Release:
@@ -28,24 +25,16 @@ class Release:
 
     def steps(self, partition: Partition, *, now: int) -> Iterator[Step]:
         """What there is to say and to store; `now` is in µs since 1970 UTC."""
-        patients, checkpoint = partition.patients, partition.checkpoint
+        patients = partition.patients
         state, alerts, changed = patients.rows, list[Alert](), set[int]()
         for at, rule in self._rules:
             slots = state["alarms"][:, at]
             fires = (slots["state"] == State.FIRING) & (slots["mark"] == rule.mark)
             for row in np.flatnonzero(fires & (slots["released"] == 0)).tolist():
                 alert, severity = int(slots[row]["alert"]), SEVERITY_NAMES[slots[row]["severity"]]
-                if len(changed) < MOST_AT_ONCE and self._is_acknowledged(f"{alert:016x}", severity):
+                if len(changed) < MOST_ROWS and self._is_acknowledged(f"{alert:016x}", severity):
                     (patient_id,) = patients.ids(np.array([row]))
                     alerts += self._alarms.acknowledged(state[row], patient_id, alert, at=now)
                     changed.add(row)
-        if not changed:
-            return
-        rows = np.array(sorted(changed), np.intp)
-        checkpoint.step += 1
-        state["stamp"][rows] = checkpoint.stamp
-        yield Step(
-            alerts=alerts,
-            rows=list(zip(patients.ids(rows), patients.copy_bytes(rows), strict=True)),
-            checkpoint=checkpoint.copy(),
-        )
+        if changed:
+            yield partition.step(np.array(sorted(changed), np.intp), alerts)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from bpstream.clinical.history import ARTERIAL, CUFF, SERIES, Floats
 from bpstream.clinical.models.windows import windows_of
 from bpstream.clinical.plausibility import plausible
-from bpstream.patients import AGGREGATE, NOT_USUAL, RECENT, RETRACTED
-from bpstream.reading import Flag
+from bpstream.patients import AGGREGATE, RECENT, RETRACTED
+from bpstream.reading import NOT_USUAL, Flag
 
 _MINUTE = 60_000_000  # µs
 
@@ -29,6 +29,10 @@ class Sequence(NamedTuple):
     systolic: Floats
     """mmHg, and so is diastolic."""
     diastolic: Floats
+
+    def of(self, series: int) -> "Sequence":
+        """Those of one series alone."""
+        return Sequence(*(column[self.series == series] for column in self))
 
 
 def windows(state: NDArray[np.void], readings: Sequence) -> Floats:
@@ -60,30 +64,27 @@ def _held(state: NDArray[np.void], patients: NDArray[np.intp]) -> Sequence:
     recent = state["recent"][patients]
     arrival = (state["next"][patients].astype(np.intp)[:, None] + np.arange(RECENT)) % RECENT
     recent = np.take_along_axis(recent, arrival, axis=1).ravel()
-    return _usual(recent, np.repeat(patients, RECENT))
+    return usual(recent, np.repeat(patients, RECENT))
 
 
-def held_of(recent: NDArray[np.void], *, of: int) -> Sequence:
-    """Those of one patient's `recent` readings that tell what is usual of the series `of`."""
-    found = _usual(recent, np.zeros(len(recent), np.intp))
-    return Sequence(*(column[found.series == of] for column in found))
+def usual(recent: NDArray[np.void], rows: NDArray[np.intp]) -> Sequence:
+    """Readings as rows hold them (`patients.READING`), but for those that tell nothing usual.
 
-
-def _usual(recent: NDArray[np.void], rows: NDArray[np.intp]) -> Sequence:
-    """What is no plausible spot reading is left out; `rows` has the shape of `recent`."""
+    Left out is what is no plausible spot reading.  `rows` has the shape of `recent`.
+    """
     systolic, diastolic = (recent[name].astype(np.float64) for name in ("systolic", "diastolic"))
-    usual = (
+    counts = (
         (recent["identity"] != 0)
         & (recent["tags"] & (AGGREGATE | RETRACTED) == 0)
-        & (recent["flags"] & np.uint16(NOT_USUAL) == 0)
+        & (recent["flags"] & NOT_USUAL == 0)
         & plausible(systolic, diastolic)
     )
     return Sequence(
-        rows[usual],
-        np.where(recent["flags"] & np.uint16(Flag.INVASIVE) > 0, ARTERIAL, CUFF)[usual],
-        recent["taken_at"][usual],
-        systolic[usual],
-        diastolic[usual],
+        rows[counts],
+        np.where(recent["flags"] & np.uint16(Flag.INVASIVE) > 0, ARTERIAL, CUFF)[counts],
+        recent["taken_at"][counts],
+        systolic[counts],
+        diastolic[counts],
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bpstream.alarms import NOT_LIVE, Alarms
 from bpstream.alert import Alert
-from bpstream.batch import Partition, Step
+from bpstream.batch import MOST_ROWS, Partition, Step
 from bpstream.clinical import conditions
 from bpstream.clinical.alarm_rules import Rule, Scope
 from bpstream.clinical.alarms import State
@@ -21,9 +21,6 @@ from bpstream.patients import AGGREGATE, COUNTERS, LONG_AGO, RETRACTED
 
 LEAST_READINGS = 4
 """A patient with fewer has no usual gap: nobody can tell that a reading is missing."""
-
-MOST_AT_ONCE = 600
-"""Patients in one step: their rows fit into one record batch of the changelog."""
 
 _MINUTE, _SECOND = 60_000_000, 1_000_000  # µs
 _LEAST_GAP = float(_SECOND)
@@ -45,20 +42,11 @@ class Silence:
         All that arrived before `now` must have been applied: else patients whose readings
         wait in Kafka would pass for silent.
         """
-        state, checkpoint = partition.patients.rows, partition.checkpoint
-        at = self._candidates(state, now)
-        for start in range(0, len(at), MOST_AT_ONCE):
-            alerts, changed = self._judge(partition, at[start : start + MOST_AT_ONCE], now)
-            if not alerts:
-                continue
-            checkpoint.step += 1
-            state["stamp"][changed] = checkpoint.stamp
-            patients = partition.patients
-            yield Step(
-                alerts=alerts,
-                rows=list(zip(patients.ids(changed), patients.copy_bytes(changed), strict=True)),
-                checkpoint=checkpoint.copy(),
-            )
+        at = self._candidates(partition.patients.rows, now)
+        for start in range(0, len(at), MOST_ROWS):
+            alerts, changed = self._judge(partition, at[start : start + MOST_ROWS], now)
+            if alerts:
+                yield partition.step(changed, alerts)
 
     def _candidates(self, state: NDArray[np.void], now: int) -> Positions:
         """The patients of whom a rule may have something to say.

@@ -15,14 +15,14 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from bpstream.alarms import said
+from bpstream.alarms import of_edge, said
 from bpstream.alert import CHANGED, FIRING, PENDING, RECOVERED, Alert, technical_id
 from bpstream.checkpoint import RuleName
 from bpstream.clinical.alarm_rule import BUCKET, SLOTS, Rule
 from bpstream.clinical.alarms import SLOT, Engine, State
 from bpstream.clinical.anomaly_counts import BUCKET_MICROSECONDS, bucket_of
 from bpstream.clinical.categories import SEVERITY_NAMES
-from bpstream.clinical.conditions import MEASURES, Measures
+from bpstream.clinical.conditions import Measures
 from bpstream.document import iso
 
 _SECOND = 1_000_000  # µs
@@ -149,25 +149,11 @@ class Ward:
         )
         alerts = []
         for nth, at in enumerate(edges.reading.tolist()):
-            over, limit = edges.measure[nth] < 0, float(edges.bound[nth])
-            crossed = "over" if over else f"limit {limit:g}"
+            alert = of_edge(rule, edges, nth, taken_at=int(buckets[at]) * BUCKET_MICROSECONDS)
+            crossed = "over" if alert.limit is None else f"limit {alert.limit:g}"
             lasts = f"{rule.within / 60:g} min"
-            alerts.append(
-                Alert(
-                    alert_id=f"{int(edges.alert[nth]):016x}",
-                    patient_id=None,
-                    rule=rule.name,
-                    title=rule.title,
-                    kind=str(rule.kind),
-                    state=_STATES[edges.change[nth]],
-                    severity=SEVERITY_NAMES[edges.severity[nth]],
-                    since=iso(int(edges.since[nth]) * _SECOND),
-                    taken_at=iso(int(buckets[at]) * BUCKET_MICROSECONDS),
-                    message=f"{rule.title}: {counts[at]} anomalies in {lasts}, {crossed}",
-                    measure=None if over else MEASURES[edges.measure[nth]],
-                    limit=None if over else limit,
-                )
-            )
+            message = f"{rule.title}: {counts[at]} anomalies in {lasts}, {crossed}"
+            alerts.append(replace(alert, message=message))
         return alerts
 
 

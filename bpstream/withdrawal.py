@@ -52,7 +52,7 @@ def withdraw(row: np.void, identity: int, slot: int | None) -> None:
     Where it was the last one, the newest of those that are held is.
     """
     if slot is not None:
-        histories.withdraw(row, row["recent"][slot])
+        histories.withdraw(row, slot)
         row["recent"]["tags"][slot] = RETRACTED
     if row["last"]["identity"] != identity:
         return

@@ -169,7 +169,7 @@ def test_an_owner_that_crashes_says_it_again_as_the_same_event_and_the_next_not_
 
 
 def test_many_silent_patients_are_said_in_steps_that_a_batch_can_hold(monkeypatch):
-    monkeypatch.setattr(silences, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(silences, "MOST_ROWS", 2)
     ward = Ward()
     for nth in range(5):
         ward.every(10, patient=f"p{nth}")

@@ -17,9 +17,6 @@ SavedObject = dict[str, Any]
 TIME = "@timestamp"
 """The time of a reading, which Kibana's time range is about."""
 
-COLUMNS_WIDE = 48
-"""How wide Kibana's grid is."""
-
 # Of saved objects as such, and of each type: those of Kibana 8.19.
 _CORE_VERSION = "8.8.0"
 _TYPE_VERSIONS = {"index-pattern": "8.0.0", "search": "10.5.0", "dashboard": "10.2.0"}

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from bpstream.document import iso
@@ -25,9 +25,7 @@ async def events(settings: Settings, *, partitions: int, since: int, limit: int)
 
     `complete` tells whether that is all.  Raises :class:`SinkError` where Kafka does not answer.
     """
-    consumer: Any = AIOKafkaConsumer(
-        **security.client(settings), group_id=None, auto_offset_reset="earliest"
-    )
+    consumer = security.reader(settings)
     try:
         async with asyncio.timeout(_WITHIN):
             await consumer.start()

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import mode
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from bpstream.settings import Settings
@@ -103,9 +103,7 @@ class Followed(mode.Service):
         await self._publisher.publish(topic, records, partitions=self._partitions[topic])
 
     async def _begin(self) -> None:
-        self._consumer = AIOKafkaConsumer(
-            **security.client(self._settings), group_id=None, auto_offset_reset="earliest"
-        )
+        self._consumer = security.reader(self._settings)
         await self._consumer.start()
         self._read = {
             TopicPartition(topic, number): 0

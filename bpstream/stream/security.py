@@ -4,6 +4,7 @@ import ssl
 from typing import Any
 
 import faust
+from aiokafka import AIOKafkaConsumer
 
 from bpstream.errors import StartError
 from bpstream.settings import Settings
@@ -37,6 +38,16 @@ def client(settings: Settings) -> dict[str, Any]:
         options["sasl_plain_username"] = settings.broker_username
         options["sasl_plain_password"] = settings.broker_password
     return options
+
+
+def reader(settings: Settings) -> Any:
+    """A consumer of aiokafka's in no group: it reads what it is assigned, and commits nothing."""
+    return AIOKafkaConsumer(
+        **client(settings),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+    )
 
 
 def _context(settings: Settings) -> ssl.SSLContext:

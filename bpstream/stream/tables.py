@@ -15,7 +15,7 @@ from faust.stores.memory import Store
 from faust.types import TP
 
 from bpstream import checkpoint as checkpoints
-from bpstream.batch import Partition
+from bpstream.batch import MOST_ROWS, Partition
 from bpstream.checkpoint import Archived, Checkpoint, Claim, Paused, epoch_of
 from bpstream.errors import StartError
 from bpstream.patients import Patients, stamp_of
@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 
 NAME = "patients"
 SCHEME = "bpstream"
-
-_ROWS_AT_ONCE = 500
 
 Changelog = Iterable[tuple[int, bytes, bytes | None]]
 """Offset, key and value of records of one partition of the changelog, in order."""
@@ -295,8 +293,8 @@ class PatientTable:
     async def write_again(self, partition: OwnedPartition, patient_ids: Sequence[str]) -> None:
         """Write rows that were changed by no step, before the first one of an epoch."""
         checkpoint, patients = partition.checkpoint, partition.patients
-        for start in range(0, len(patient_ids), _ROWS_AT_ONCE):
-            part = patient_ids[start : start + _ROWS_AT_ONCE]
+        for start in range(0, len(patient_ids), MOST_ROWS):
+            part = patient_ids[start : start + MOST_ROWS]
             at = patients.positions(part)
             patients.rows["stamp"][at] = checkpoint.stamp
             rows = zip(part, patients.copy_bytes(at), strict=True)

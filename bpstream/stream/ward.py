@@ -12,7 +12,7 @@ from typing import Any
 
 import mode
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from bpstream.alarms import Alarms
@@ -161,9 +161,7 @@ class _Judge:
 
 async def _reader(settings: Settings, topic: TopicPartition) -> Any:
     """A consumer of its own, in no group, at the beginning of the topic."""
-    consumer = AIOKafkaConsumer(
-        **security.client(settings), enable_auto_commit=False, auto_offset_reset="earliest"
-    )
+    consumer = security.reader(settings)
     await consumer.start()
     consumer.assign([topic])
     await consumer.seek_to_beginning(topic)
