@@ -73,9 +73,12 @@ def of_segment(
 def _committed_length(name: SegmentName, committed: Position | None) -> int | None:
     """How many bytes of an open segment count; None: every whole line."""
     reached = None if committed is None else SegmentName.parse(committed.name)
-    if committed is None or reached is None or name.lineage != reached.lineage or name < reached:
+    if committed is None or reached is None or name.lineage != reached.lineage:
         return None
-    return committed.length if name == reached else 0
+    if name == reached:
+        return committed.length
+    # What an earlier owner has left open it began when its time was over.
+    return None if name.epoch == reached.epoch and name < reached else 0
 
 
 def _lines(folder: Path, path: Path, length: int | None) -> Iterator[tuple[Place, bytes]]:

@@ -81,8 +81,9 @@ def recover(
     """Leave in `folder` what was committed, all of it sealed, and return the next name to use.
 
     That is `first`, or a later one where `first` would not come after all there is.  Committed
-    is, of the lineage of `position` (of `first`, where there is none): what is not behind it;
-    of any other: every whole line.  A crash may come at any time: the next call goes on.
+    is, of the lineage of `position` (of `first`, where there is none): what is not behind it,
+    but for an open segment of an earlier owner; of any other: every whole line.  A crash may
+    come at any time: the next call goes on.
     Raises :class:`OSError`, and :class:`StartError` where committed lines are missing, or
     where there are segments of a later owner than `first`.
     """
@@ -105,7 +106,7 @@ def recover(
             path.replace(path.with_suffix(".gz.uncommitted"))
     for name in unsealed:
         path = open_path(folder, name)
-        if name in sealed or _is_uncommitted(name, first, reached):
+        if name in sealed or _is_uncommitted(name, first, reached) or _is_late(name, reached):
             path.unlink(missing_ok=True)
         elif position and name == reached:
             seal(folder, name, _at_least(path, position.length), opener=opener)
@@ -179,6 +180,15 @@ def _is_uncommitted(name: SegmentName, first: SegmentName, reached: SegmentName 
     if reached is None:
         return name.lineage == first.lineage
     return name.lineage == reached.lineage and name > reached
+
+
+def _is_late(name: SegmentName, reached: SegmentName | None) -> bool:
+    """Of an open segment: whether it was begun by an owner whose time was over.
+
+    Who committed `reached` had sealed, as it took over, all that its forerunners had committed.
+    A forerunner that was frozen then may begin another segment when it is thawed.
+    """
+    return reached is not None and name.lineage == reached.lineage and name.epoch < reached.epoch
 
 
 def _at_least(path: Path, length: int) -> int:

@@ -166,8 +166,8 @@ class Classifier:
         """Store a step; a chunk is acknowledged when the last effect of it is stored."""
         partition = item.partition
         if partition.lost:
-            log.info("partition %d moved away in the middle of a chunk", partition.number)
-        elif isinstance(item, _Done):
+            return  # Its new owner has the chunk delivered again.
+        if isinstance(item, _Done):
             item.event.ack()
             count_chunk(self._metrics, item.batch, item.began)
             await self._stores.seal(partition)

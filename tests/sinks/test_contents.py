@@ -33,6 +33,7 @@ def put(folder: Path, name: SegmentName, content: bytes, *, sealed: bool = False
         (Position(str(NAME), 0), 0),
         (Position(str(NAME.following()), 5), 3),
         (Position(str(SegmentName("run", 3, 6)), 5), 0),
+        (Position(str(SegmentName("run", 4, 0)), 5), 0),
         (Position(str(SegmentName("another", 9, 9)), 5), 3),
     ],
     ids=[
@@ -42,6 +43,7 @@ def put(folder: Path, name: SegmentName, content: bytes, *, sealed: bool = False
         "none is committed",
         "a later segment is committed",
         "an earlier segment is committed",
+        "a later owner's segment is committed",
         "another lineage's segment is committed",
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 
 from bpstream.errors import SinkError, StartError
 from bpstream.sinks.segments import Position, SegmentArchive
-from tests.sinks.helpers import Disk, a_line, archived_lines
+from tests.sinks.helpers import Disk, a_line, an_entry, archived_lines
 
 
 async def _taken_over(folder: Path, position: Position | None, *, epoch: int = 9) -> Position:
@@ -18,6 +18,25 @@ async def _taken_over(folder: Path, position: Position | None, *, epoch: int = 9
         return await archive.write(0, [])
     finally:
         await archive.close()
+
+
+async def test_a_segment_that_a_frozen_owner_begins_after_it_was_succeeded_does_not_count(tmp_path):
+    frozen, successor = (SegmentArchive(tmp_path, lineage="run") for _ in range(2))
+    await frozen.take_over(0, 1, None)
+    await successor.take_over(0, 2, None)
+    committed = await successor.write(0, [an_entry(1)])
+    await frozen.write(0, [an_entry(1), an_entry(2)])
+    await frozen.close()
+    await successor.close()
+    await _taken_over(tmp_path, committed, epoch=3)
+    assert archived_lines(tmp_path) == [an_entry(1).body + b"\n"]
+
+
+async def test_a_full_segment_that_its_owner_had_not_sealed_yet_is_kept(tmp_path, partition):
+    (partition / "run-000001-00000000.jsonl").write_bytes(a_line(1))
+    (partition / "run-000001-00000001.jsonl").write_bytes(a_line(2))
+    await _taken_over(tmp_path, Position("run-000001-00000001", len(a_line(2))))
+    assert archived_lines(tmp_path) == [a_line(1), a_line(2)]
 
 
 @pytest.fixture
