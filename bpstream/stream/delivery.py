@@ -10,6 +10,7 @@ fetched, so that no commit passes over one that is not done.
 """
 
 import asyncio
+import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
@@ -25,6 +26,14 @@ SCHEME = "chunks"
 
 FETCH_MAX_WAIT_MS = 100
 """Faust waits 1500 ms at a broker for partitions that have nothing: an idle one stalls all."""
+
+
+PACE = 0.05
+"""Seconds between two fetches at the head of the topic, at least.
+
+Most of what a small chunk costs it costs whatever it holds: of a steady stream more messages
+come at once.  One that comes after a pause is fetched at once, and so is a backlog.
+"""
 
 
 class ChunkSchema(Schema[Any, Any]):
@@ -63,6 +72,7 @@ class ChunkConsumer(driver.Consumer):
         self._next: dict[TP, int] = {}  # the offset that is to be delivered next
         self._looked_again: dict[TP, int] = {}
         self._chunk_topics: frozenset[str] = frozenset()
+        self._fetch_after = 0.0
 
     def _new_consumer_thread(self) -> Any:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -92,6 +102,7 @@ class ChunkConsumer(driver.Consumer):
         timeout: float,  # noqa: ASYNC109
     ) -> AsyncIterator[tuple[TP, Any]]:
         """Fetch once and yield the chunks, then the single records of other topics."""
+        await asyncio.sleep(self._fetch_after - time.monotonic())
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if records is None or self.should_stop:
@@ -101,6 +112,8 @@ class ChunkConsumer(driver.Consumer):
             return
         if not records:
             await self._pass_markers()
+        elif all(self.highwater(tp) == fetched[-1].offset + 1 for tp, fetched in records.items()):
+            self._fetch_after = time.monotonic() + PACE
 
         def still_ours(tp: TP) -> bool:
             return bool(active is None or tp in active or tp in self._buffered_partitions)
