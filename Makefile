@@ -20,6 +20,9 @@ check: $(VENV)/dev ## Lint, check the types and the import rules
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/test_imports.py
 
+demo-alarms: $(VENV)/dev ## Follow an alarm from pending to recovered, its worker killed at each step
+	@$(BIN)/python -m pytest -q -s tests/integration/test_demo_alarms.py
+
 bench: $(VENV)/dev ## Measure bpstream beside its peers, on one real broker, in one run
 	@$(BIN)/python -m tests.bench --report var/bench.json
 	@$(BIN)/python -m tests.bench.parsing
@@ -68,4 +71,4 @@ define install
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endef
 
-.PHONY: help run test check bench soak services services-stop up down lock clean
+.PHONY: help run test check demo-alarms bench soak services services-stop up down lock clean

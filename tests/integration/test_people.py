@@ -3,51 +3,20 @@
 import json
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from confluent_kafka import Producer
 
 from bpstream.commands import cli
-from bpstream.fhir import build
-from tests.faults import stored
+from tests.integration.ward import Ward, events
 from tests.integration.workers import Worker, names, until, worker
 from tests.stream.brokers import everything_on
 
 pytestmark = pytest.mark.services
 
 PATIENTS = [f"PAT-{number:03d}" for number in range(8)]
-
-
-class Ward:
-    """Patients whose pressures are taken as the test says, now."""
-
-    def __init__(self, kafka: str, topic: str) -> None:
-        self._producer = Producer(
-            {"bootstrap.servers": kafka, "partitioner": "murmur2_random", "linger.ms": 5}
-        )
-        self._topic, self._taken = topic, 0
-
-    def take(self, systolic: float, *, patients: list[str] = PATIENTS) -> None:
-        for patient_id in patients:
-            self._taken += 1
-            value = build.observation(
-                observation_id=f"o{self._taken}",
-                patient_id=patient_id,
-                practitioner_id="PRAC-01",
-                taken_at=datetime.now(UTC).isoformat(),
-                systolic=systolic,
-                diastolic=75.0,
-            )
-            self._producer.produce(self._topic, value, patient_id)
-        assert self._producer.flush(10) == 0
-
-    @property
-    def taken(self) -> int:
-        return self._taken
 
 
 def command(asked: Worker, *words: str, status: int = 0) -> str:
@@ -80,7 +49,7 @@ def test_what_people_say_is_heeded_by_every_worker_and_outlives_one(
         "BPSTREAM_ARCHIVE_DIR": str(tmp_path / "archive"),
         "BPSTREAM_REMIND_AFTER": "2",
     }
-    ward = Ward(kafka, settings["BPSTREAM_TOPIC"])
+    ward = Ward(kafka, settings["BPSTREAM_TOPIC"], PATIENTS)
     with ExitStack() as stack:
         one, two = (stack.enter_context(worker(tmp_path, settings, name=n)) for n in ("1", "2"))
         one.ready()
@@ -139,12 +108,6 @@ def test_what_people_say_is_heeded_by_every_worker_and_outlives_one(
             ward.take(120)
         until(lambda: firing(three) == {}, 30, three.told)
         until(lambda: forgotten(kafka, settings, first), 10, three.told)
-
-
-def events(kafka: str, settings: dict[str, str], alert_id: str) -> list[dict[str, Any]]:
-    """What the alerts topic holds of an alert, in its order."""
-    found = stored.published(kafka, settings["BPSTREAM_ALERTS_TOPIC"])
-    return [each for each in found if each["alert_id"] == alert_id]
 
 
 def forgotten(kafka: str, settings: dict[str, str], alert_id: str) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -63,6 +63,14 @@ class Worker:
 
     def patient(self, patient_id: str) -> Any:
         return self.get(f"/patients/{quote(patient_id, safe='')}/")
+
+    def tell(self, path: str, body: Any) -> int:
+        """The status of the answer to a POST of `body`."""
+        told = Request(
+            self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urlopen(told, timeout=10) as answer:
+            return int(answer.status)
 
     def status(self, path: str) -> int | None:
         try:
