@@ -23,8 +23,8 @@ check: $(VENV)/dev ## Lint, check the types and the import rules
 demo-alarms: $(VENV)/dev ## Follow an alarm from pending to recovered, its worker killed at each step
 	@$(BIN)/python -m pytest -q -s tests/integration/test_demo_alarms.py
 
-bench: $(VENV)/dev ## Measure bpstream beside its peers, on one real broker, in one run
-	@$(BIN)/python -m tests.bench --report var/bench.json
+bench: $(VENV)/dev .venv-peers/made ## Measure bpstream beside its peers, on one real broker, in one run
+	@$(BIN)/python -m tests.bench --report var/bench.json --plot var/bench.png
 	@$(BIN)/python -m tests.bench.parsing
 	@$(BIN)/python -m tests.bench.serving
 
@@ -47,9 +47,10 @@ down: ## Stop them; what they stored stays
 lock: $(VENV)/dev ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --group build --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --group dev --output-file requirements-dev.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --output-file tests/bench/requirements.lock tests/bench/requirements.in
 
 clean: ## Remove what was made, but for what the worker stored in var/
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache compose/services/*/target
+	rm -rf $(VENV) .venv-peers build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache compose/services/*/target
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
 	--custom-compile-command 'make lock' --upgrade
@@ -62,6 +63,13 @@ $(VENV)/run: requirements.lock pyproject.toml
 $(VENV)/dev: requirements-dev.lock pyproject.toml
 	@$(call install,requirements-dev.lock)
 	@touch $@ $(VENV)/run
+
+# The benchmark's peers that need other versions of our own libraries.
+.venv-peers/made: tests/bench/requirements.lock
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@echo "installing tests/bench/requirements.lock ..."
+	@.venv-peers/bin/pip install --quiet --disable-pip-version-check --require-hashes -r tests/bench/requirements.lock
+	@touch $@
 
 define install
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("bpstream needs Python 3.11 or newer, not " + sys.version.split()[0])'
