@@ -28,6 +28,9 @@ bench: $(VENV)/dev .venv-peers/made ## Measure bpstream beside its peers, on one
 	@$(BIN)/python -m tests.bench.parsing
 	@$(BIN)/python -m tests.bench.serving
 
+profile: $(VENV)/dev ## Write a flame graph of the pipeline: var/profile.svg
+	@$(BIN)/python -m tests.bench.profile
+
 soak: $(VENV)/dev ## Kill workers, the broker and Elasticsearch for MINUTES (10) under load, and check
 	@$(BIN)/python -m tests.faults.soak --minutes $(MINUTES)
 
@@ -79,4 +82,4 @@ define install
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endef
 
-.PHONY: help run test check demo-alarms bench soak services services-stop up down lock clean
+.PHONY: help run test check demo-alarms bench profile soak services services-stop up down lock clean
