@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
 
 ROOT = Path(__file__).parents[1]
 COMPOSE_FILE = ROOT / "compose" / "docker-compose.yml"
@@ -62,9 +63,12 @@ def test_a_secret_that_somebody_set_is_left(tmp_path):
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
 
 
-def test_git_never_sees_the_secrets():
+def test_neither_git_nor_a_source_archive_takes_the_secrets():
     done = subprocess.run(["git", "check-ignore", "-q", "compose/.env"], cwd=ROOT, check=False)
     assert done.returncode == 0
+    archive = SdistBuilder(str(ROOT)).config
+    assert archive.include_path("compose/docker-compose.yml")
+    assert not archive.include_path("compose/.env")
 
 
 def test_a_missing_secret_says_how_to_make_one():
