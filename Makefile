@@ -40,12 +40,13 @@ services: ## Start a real Kafka and Elasticsearch as local processes (java >= 17
 services-stop: ## Stop them
 	@$(PYTHON) compose/services/services.py stop
 
-up: ## Start Kafka, Elasticsearch, Kibana and a worker with Docker, and provision them
+up: ## Start Kafka, Elasticsearch, Kibana, two workers, Prometheus and Grafana with Docker
+	@$(PYTHON) compose/make_secrets.py
 	docker compose -f compose/docker-compose.yml up --build --detach --wait
 	docker compose -f compose/docker-compose.yml run --build --rm provision
 
 down: ## Stop them; what they stored stays
-	docker compose -f compose/docker-compose.yml down
+	docker compose --project-name bpstream down
 
 lock: $(VENV)/dev ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --group build --output-file requirements.lock pyproject.toml
