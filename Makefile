@@ -12,7 +12,7 @@ run: $(VENV)/run ## Run everything in one process: broker, patients, classifier,
 	@$(BIN)/bpstream demo
 
 test: $(VENV)/dev ## Run every test, on a real Kafka and Elasticsearch where java and mvn are there
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/dev ## Lint, check the types and the import rules
 	@$(BIN)/ruff check --no-cache .
@@ -27,6 +27,7 @@ bench: $(VENV)/dev .venv-peers/made ## Measure bpstream beside its peers, on one
 	@$(BIN)/python -m tests.bench --report var/bench.json --plot var/bench.png
 	@$(BIN)/python -m tests.bench.parsing
 	@$(BIN)/python -m tests.bench.serving
+	@$(BIN)/python -m tests.bench.alert_latency
 
 profile: $(VENV)/dev ## Write a flame graph of the pipeline: var/profile.svg
 	@$(BIN)/python -m tests.bench.profile

@@ -97,9 +97,9 @@ def _measure(kafka: str, options: argparse.Namespace, patients: int) -> dict[str
     """
     answers = defaultdict[str, list[Answer]](list)
     present = peers.present()
-    for left_out in set(peers.ALL).difference(present):
-        _say(f"{left_out.name} is left out: there is no {left_out.python} (`make bench` makes it)")
     with Topics(kafka) as topics:
+        for left_out in set(peers.ALL).difference(present):
+            _say(f"{left_out.name} is left out: no {left_out.python} (`make bench` makes it)")
         filled = {}
         for one_in in sorted({peer.one_in for peer in present}):
             readings = options.readings // one_in
