@@ -23,10 +23,13 @@ check: $(VENV)/dev ## Lint, check the types and the import rules
 demo-alarms: $(VENV)/dev ## Follow an alarm from pending to recovered, its worker killed at each step
 	@$(BIN)/python -m pytest -q -s tests/integration/test_demo_alarms.py
 
-bench: $(VENV)/dev ## Measure bpstream beside its peers, on one real broker, in one run
-	@$(BIN)/python -m tests.bench --report var/bench.json
+bench: $(VENV)/dev .venv-peers/made ## Measure bpstream beside its peers, on one real broker, in one run
+	@$(BIN)/python -m tests.bench --report var/bench.json --plot var/bench.png
 	@$(BIN)/python -m tests.bench.parsing
 	@$(BIN)/python -m tests.bench.serving
+
+profile: $(VENV)/dev ## Write a flame graph of the pipeline: var/profile.svg
+	@$(BIN)/python -m tests.bench.profile
 
 soak: $(VENV)/dev ## Kill workers, the broker and Elasticsearch for MINUTES (10) under load, and check
 	@$(BIN)/python -m tests.faults.soak --minutes $(MINUTES)
@@ -37,19 +40,21 @@ services: ## Start a real Kafka and Elasticsearch as local processes (java >= 17
 services-stop: ## Stop them
 	@$(PYTHON) compose/services/services.py stop
 
-up: ## Start Kafka, Elasticsearch, Kibana and a worker with Docker, and provision them
+up: ## Start Kafka, Elasticsearch, Kibana, two workers, Prometheus and Grafana with Docker
+	@$(PYTHON) compose/make_secrets.py
 	docker compose -f compose/docker-compose.yml up --build --detach --wait
 	docker compose -f compose/docker-compose.yml run --build --rm provision
 
 down: ## Stop them; what they stored stays
-	docker compose -f compose/docker-compose.yml down
+	docker compose --project-name bpstream down
 
 lock: $(VENV)/dev ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --group build --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --group dev --output-file requirements-dev.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK) --output-file tests/bench/requirements.lock tests/bench/requirements.in
 
 clean: ## Remove what was made, but for what the worker stored in var/
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache compose/services/*/target
+	rm -rf $(VENV) .venv-peers build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache compose/services/*/target
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
 	--custom-compile-command 'make lock' --upgrade
@@ -63,6 +68,13 @@ $(VENV)/dev: requirements-dev.lock pyproject.toml
 	@$(call install,requirements-dev.lock)
 	@touch $@ $(VENV)/run
 
+# The benchmark's peers that need other versions of our own libraries.
+.venv-peers/made: tests/bench/requirements.lock
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@echo "installing tests/bench/requirements.lock ..."
+	@.venv-peers/bin/pip install --quiet --disable-pip-version-check --require-hashes -r tests/bench/requirements.lock
+	@touch $@
+
 define install
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("bpstream needs Python 3.11 or newer, not " + sys.version.split()[0])'
 	test -x $(BIN)/python || { echo "making $(VENV) ..."; $(PYTHON) -m venv $(VENV); }
@@ -71,4 +83,4 @@ define install
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endef
 
-.PHONY: help run test check demo-alarms bench soak services services-stop up down lock clean
+.PHONY: help run test check demo-alarms bench profile soak services services-stop up down lock clean

@@ -11,6 +11,8 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
+from bpstream.clinical.models.early_warning import Reason
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = 86_400_000_000  # microseconds
@@ -49,16 +51,6 @@ class EarlyWarning(msgspec.Struct, frozen=True, gc=False):
     severe: float
 
 
-class EarlyWarningReason(msgspec.Struct, frozen=True, gc=False):
-    """What one feature of the patient's history adds to the log-odds of a warning."""
-
-    target: str
-    """hypotension, low_map or severe: the warning that is the highest above the usual."""
-    feature: str
-    value: float
-    contribution: float
-
-
 class Document(msgspec.Struct, omit_defaults=True, gc=False):
     """Fields without a default are always there; the others are left out where empty.
 
@@ -92,7 +84,7 @@ class Document(msgspec.Struct, omit_defaults=True, gc=False):
     practitioner_id: str | None = None
     model: ModelName | None = None
     early_warning: EarlyWarning | None = None
-    early_warning_reasons: Sequence[EarlyWarningReason] = ()
+    early_warning_reasons: Sequence[Reason] = ()
     device: str | None = None
     body_site: str | None = None
     security_labels: Sequence[str] = ()

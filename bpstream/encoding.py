@@ -20,7 +20,6 @@ from bpstream.document import (
     Coordinates,
     Document,
     EarlyWarning,
-    EarlyWarningReason,
     Entry,
     ModelName,
     iso,
@@ -114,10 +113,7 @@ def encode(
         "practitioner_id": [each.practitioner_id for each in details],
         "model": [None if each is None else model_name for each in risk],
         "early_warning": _early_warnings(judged.warning),
-        "early_warning_reasons": [
-            tuple(EarlyWarningReason(*reason) for reason in each) if each else ()
-            for each in judged.reasons
-        ],
+        "early_warning_reasons": judged.reasons,
         "device": [each.device for each in details],
         "body_site": [each.body_site for each in details],
         "security_labels": [each.security_labels for each in details],

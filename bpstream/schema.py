@@ -22,14 +22,13 @@ from bpstream.clinical.categories import SEVERITY_NAMES, Category, Severity
 from bpstream.clinical.conditions import MEASURES
 from bpstream.clinical.early_warning_targets import TARGETS
 from bpstream.clinical.features import FEATURES
-from bpstream.clinical.models.early_warning import MOST_REASONS
+from bpstream.clinical.models.early_warning import MOST_REASONS, Reason
 from bpstream.clinical.rules import ANOMALY_TYPES, TAG_NAMES
 from bpstream.document import (
     Comparators,
     Coordinates,
     Document,
     EarlyWarning,
-    EarlyWarningReason,
     ModelName,
     Tombstone,
 )
@@ -211,7 +210,7 @@ _DOCUMENT = {
         "minItems": 1,
         "maxItems": MOST_REASONS,
         "items": _object(
-            EarlyWarningReason,
+            Reason,
             {
                 "target": _one_of("The warning.", TARGETS),
                 "feature": _one_of("What of the patient's history.", FEATURES),

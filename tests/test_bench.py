@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.__main__ import PEERS, main
+from tests.bench import peers
+from tests.bench.__main__ import main
 from tests.bench.job import Job, NoResult, Patient, after
 from tests.bench.parsing import kinds, measure
 from tests.bench.peer import Answer, Meter
@@ -30,6 +31,7 @@ def an_answer(*, cpu=1.0, readings=1000):
 def done(kafka, tmp_path_factory):
     path = tmp_path_factory.mktemp("bench") / "new" / "bench.json"
     options = ["--readings", READINGS, "--patients", PATIENTS, "--runs", 1, "--report", path]
+    options += ["--plot", path.with_suffix(".png")]
     ended = subprocess.run(
         [sys.executable, "-m", "tests.bench", "--kafka", kafka, *map(str, options)],
         cwd=ROOT,
@@ -44,8 +46,9 @@ def done(kafka, tmp_path_factory):
 @pytest.mark.services
 def test_every_peer_reports_and_is_shown(done):
     ended, found = done
-    assert [peer["name"] for peer in found["peers"]] == [peer.name for peer in PEERS]
-    for peer in PEERS:
+    (measured,) = found["tables"]
+    assert [peer["name"] for peer in measured["peers"]] == [each.name for each in peers.present()]
+    for peer in peers.present():
         assert f"\n{peer.name}" in ended.stdout
         assert f"run 1 of 1: {peer.name}" in ended.stderr
 
@@ -54,7 +57,8 @@ def test_every_peer_reports_and_is_shown(done):
 def test_peers_that_are_given_the_same_readings_do_the_same_job(done):
     _, found = done
     for given in (READINGS, READINGS // 5):
-        jobs = [peer["job"] for peer in found["peers"] if peer["readings"] == given]
+        measured = found["tables"][0]["peers"]
+        jobs = [dict(peer["job"]) for peer in measured if peer["readings"] == given]
         risks = [job.pop("risk") for job in jobs]
         assert len(jobs) > 1
         assert all(job == jobs[0] for job in jobs)
@@ -65,11 +69,12 @@ def test_peers_that_are_given_the_same_readings_do_the_same_job(done):
 @pytest.mark.services
 def test_the_json_has_the_documented_fields(done):
     _, found = done
-    assert found.keys() == {"date", "versions", "machine", "patients", "runs", "peers"}
-    assert {"bpstream", "python", "kafka", "faust"} <= found["versions"].keys()
+    assert found.keys() == {"date", "versions", "machine", "runs", "tables"}
+    assert {"bpstream", "python", "kafka", "faust", "bytewax"} <= found["versions"].keys()
     assert found["machine"].keys() == {"system", "processor", "cores"}
-    assert (found["patients"], found["runs"]) == (PATIENTS, 1)
-    for peer in found["peers"]:
+    (measured,) = found["tables"]
+    assert (measured["patients"], found["runs"]) == (PATIENTS, 1)
+    for peer in measured["peers"]:
         assert peer.keys() == {
             *("name", "readings", "cpu_us", "readings_per_second", "peak_mb"),
             *("times_bpstream", "job", "cpu_us_of_runs"),
@@ -83,8 +88,8 @@ def test_figures_are_medians_and_the_ratio_is_to_bpstream():
         "other": [an_answer(cpu=cpu) for cpu in (0.9, 0.3, 0.4)],
         BPSTREAM: [an_answer(cpu=cpu) for cpu in (0.01, 0.02, 0.09)],
     }
-    found = report(answers, patients=1, kafka_version=None)
-    other, ours = found["peers"]
+    found = report({1: answers}, kafka_version=None)
+    other, ours = found["tables"][0]["peers"]
     assert (other["cpu_us"], ours["cpu_us"]) == (400, 20)
     assert (other["times_bpstream"], ours["times_bpstream"]) == (20, 1)
     assert other["readings_per_second"] == 500

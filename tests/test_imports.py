@@ -16,7 +16,7 @@ PACKAGE = Path(bpstream.__file__).parent
 MAY_IMPORT = {
     "errors": set(),
     "reading": set(),
-    "document": set(),
+    "document": {"clinical"},
     "checkpoint": set(),
     "chunk": set(),
     "progress": {"checkpoint", "chunk", "reading"},

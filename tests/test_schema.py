@@ -10,13 +10,13 @@ from jsonschema import Draft202012Validator
 
 from bpstream import schema
 from bpstream.alert import Alert
+from bpstream.clinical.models.early_warning import Reason
 from bpstream.commands import cli
 from bpstream.document import (
     Comparators,
     Coordinates,
     Document,
     EarlyWarning,
-    EarlyWarningReason,
     ModelName,
     Removal,
     tombstone,
@@ -76,7 +76,7 @@ def test_a_schema_is_one_names_itself_without_a_host_and_tells_of_every_field(ma
 
 def test_the_fields_are_those_of_the_structs() -> None:
     names = [list(each["properties"]) for each in structs_in(schema.document())]
-    parts = [Document, Coordinates, ModelName, EarlyWarning, Comparators, EarlyWarningReason]
+    parts = [Document, Coordinates, ModelName, EarlyWarning, Comparators, Reason]
     assert names == [list(each.__struct_encode_fields__) for each in parts]
     assert list(schema.alert()["properties"]) == list(Alert.__struct_encode_fields__)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
 from bpstream import histories
@@ -198,7 +199,7 @@ class PatientView:
         if seen is None:
             return []
         (told,) = reasons(self._model.early_warning, seen, warning[:, None])
-        return [reason._asdict() for reason in told]
+        return [asdict(reason) for reason in told]
 
     def _alert(self, patient_id: str, rule: Rule, slot: np.void, last_at: np.int64) -> Json:
         since = iso(int(slot["since"]) * 1_000_000)

@@ -10,37 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 from xml.etree import ElementTree
 
 import pytest
 
+from tests.bench import peers
 from tests.bench.job import NoResult
 from tests.bench.peer import Answer, Task, ask
-from tests.bench.report import BPSTREAM, report, table
+from tests.bench.report import plot, report, table
 from tests.bench.topics import Topics
 from tests.services import running
 
 _POM = Path(__file__).parents[2] / "compose" / "services" / "kafka" / "pom.xml"
-_SLOW = 5
-"""A slow peer gets one in so many of the readings; the table says how many that is."""
-
-
-class Peer(NamedTuple):
-    """A program that does the job, and its share of the readings."""
-
-    name: str
-    module: str
-    one_in: int = 1
-
-
-PEERS = (
-    Peer("original", "tests.bench.original", _SLOW),
-    Peer("plain Faust", "tests.bench.plain_faust", _SLOW),
-    Peer("Faust Table", "tests.bench.faust_table", _SLOW),
-    Peer(BPSTREAM, "tests.bench.bpstream_worker"),
-    Peer("in memory", "tests.bench.in_memory"),
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,11 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with kafka_of(options.kafka) as (address, version):
-            answers = _measure(address, options)
+            answers = {each: _measure(address, options, each) for each in options.patients}
     except (NoResult, pytest.skip.Exception, pytest.fail.Exception) as error:
         _say(str(error))
         return 1
-    found = report(answers, patients=options.patients, kafka_version=version)
+    found = report(answers, versions=peers.versions(), kafka_version=version)
+    if options.plot:
+        plot(found, options.plot)
     if options.report:
         options.report.parent.mkdir(parents=True, exist_ok=True)
         options.report.write_text(json.dumps(found, indent=2) + "\n")
@@ -64,8 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--readings", type=_at_least(_SLOW), default=100_000)
-    parser.add_argument("--patients", type=_at_least(1), default=1000)
+    parser.add_argument("--readings", type=_at_least(100), default=300_000)
+    parser.add_argument(
+        "--patients",
+        type=_at_least(1),
+        nargs="+",
+        default=[1000, 100_000],
+        help="a table for each number",
+    )
     parser.add_argument("--runs", type=_at_least(1), default=3)
     parser.add_argument(
         "--kafka",
@@ -74,6 +63,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="a running broker; else TEST_KAFKA, else one is started (java >= 17, mvn)",
     )
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the report as JSON")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the report as a picture")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser.parse_args(arguments)
 
@@ -99,24 +89,27 @@ def kafka_of(address: str | None) -> Iterator[tuple[str, str | None]]:
         yield service.address, version
 
 
-def _measure(kafka: str, options: argparse.Namespace) -> dict[str, list[Answer]]:
+def _measure(kafka: str, options: argparse.Namespace, patients: int) -> dict[str, list[Answer]]:
     """The answers of every peer, by its name.  The peers take turns, so that all of them
     have their part of what else the machine does.
 
     Raises :class:`NoResult` for a peer that fails or does another job than was expected.
     """
     answers = defaultdict[str, list[Answer]](list)
+    present = peers.present()
+    for left_out in set(peers.ALL).difference(present):
+        _say(f"{left_out.name} is left out: there is no {left_out.python} (`make bench` makes it)")
     with Topics(kafka) as topics:
         filled = {}
-        for one_in in sorted({peer.one_in for peer in PEERS}):
+        for one_in in sorted({peer.one_in for peer in present}):
             readings = options.readings // one_in
-            _say(f"filling a topic with {readings:,} readings")
-            filled[one_in] = readings, *topics.fill(readings, options.patients)
+            _say(f"filling a topic with {readings:,} readings of {patients:,} patients")
+            filled[one_in] = readings, *topics.fill(readings, patients)
         for run in range(1, options.runs + 1):
-            for peer in PEERS:
+            for peer in present:
                 readings, topic, expected = filled[peer.one_in]
                 name = f"{topics.prefix}{run}-{peer.module.rpartition('.')[2]}"
-                answer = ask(peer.module, Task(kafka, topic, name, readings))
+                answer = ask(peer.module, Task(kafka, topic, name, readings), python=peer.python)
                 differences = answer.job.differences(expected)
                 if differences:
                     what = ", ".join(differences)

@@ -73,10 +73,13 @@ class Meter:
         return self._stopped[0] - self._started[0], self._stopped[1] - self._started[1]
 
 
-def ask(module: str, task: Task) -> Answer:
-    """Run the peer that is `module`; raises :class:`NoResult` with its last words."""
+def ask(module: str, task: Task, *, python: Path = Path(sys.executable)) -> Answer:
+    """Run the peer that is `module` with this interpreter.
+
+    Raises :class:`NoResult` with its last words.
+    """
     options = [f"--{name}={value}" for name, value in asdict(task).items()]
-    command = [sys.executable, "-m", module, *options]
+    command = [str(python), "-m", module, *options]
     try:
         done = subprocess.run(
             command, cwd=_ROOT, capture_output=True, timeout=_ANSWERS_WITHIN, check=False

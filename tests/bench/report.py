@@ -1,10 +1,10 @@
 """The report: medians of the runs, as JSON and as a table for a person.
 
 The JSON has `date` (ISO 8601, UTC), `versions` (by name; Kafka's is null for a broker that
-was running before), `machine` {system, processor, cores}, `patients`, `runs`, and `peers`.
-A peer has `name`, `readings` (of each run), the medians `cpu_us` (µs of CPU per reading),
-`readings_per_second` (wall clock) and `peak_mb`, `times_bpstream` (its `cpu_us` over
-bpstream's), `job` (its checksum), and `cpu_us_of_runs`.
+was running before), `machine` {system, processor, cores}, `runs`, and `tables`, each with its
+number of `patients` and its `peers`.  A peer has `name`, `readings` (of each run), the medians
+`cpu_us` (µs of CPU per reading), `readings_per_second` (wall clock) and `peak_mb`,
+`times_bpstream` (its `cpu_us` over bpstream's), `job` (its checksum), and `cpu_us_of_runs`.
 """
 
 import os
@@ -13,8 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from statistics import median
 from typing import Any
+
+from matplotlib.figure import Figure
 
 import bpstream
 from tests.bench.peer import Answer
@@ -30,10 +33,15 @@ _LIBRARIES = {
 
 
 def report(
-    answers: Mapping[str, Sequence[Answer]], *, patients: int, kafka_version: str | None
+    answers: Mapping[int, Mapping[str, Sequence[Answer]]],
+    *,
+    versions: Mapping[str, str] | None = None,
+    kafka_version: str | None,
 ) -> dict[str, Any]:
-    """The report of `answers`, the runs of each peer by its name; all have as many."""
-    ours = median(_cpu_us(answers[BPSTREAM]))
+    """The report of `answers`: by number of patients, the runs of each peer by its name.
+
+    All have as many runs.  `versions` are more of those that are told.
+    """
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
@@ -41,15 +49,18 @@ def report(
             "python": platform.python_version(),
             "kafka": kafka_version,
             **{name: version(package) for name, package in _LIBRARIES.items()},
+            **(versions or {}),
         },
         "machine": {
             "system": f"{platform.system()} {platform.release()}",
             "processor": platform.machine(),
             "cores": os.cpu_count(),
         },
-        "patients": patients,
-        "runs": len(answers[BPSTREAM]),
-        "peers": [_peer(name, runs, ours) for name, runs in answers.items()],
+        "runs": len(next(iter(answers.values()))[BPSTREAM]),
+        "tables": [
+            {"patients": patients, "peers": _peers(by_name)}
+            for patients, by_name in answers.items()
+        ],
     }
 
 
@@ -60,18 +71,47 @@ def table(found: Mapping[str, Any]) -> str:
     lines = [
         f"{found['date']}  {machine['system']}, {machine['processor']}, {machine['cores']} cores",
         ", ".join(versions),
-        f"{found['patients']} patients, medians of {found['runs']} run(s)",
-        "",
-        f"{'peer':<14}{'readings':>10}{'µs CPU/reading':>16}{'readings/s':>12}{'peak MB':>9}"
-        f"{'x bpstream':>12}",
+        f"medians of {found['runs']} run(s)",
     ]
-    lines += [
-        f"{peer['name']:<14}{peer['readings']:>10,}{peer['cpu_us']:>16.1f}"
-        f"{peer['readings_per_second']:>12,.0f}{peer['peak_mb']:>9.0f}"
-        f"{peer['times_bpstream']:>12.1f}"
-        for peer in found["peers"]
-    ]
+    for each in found["tables"]:
+        lines += [
+            "",
+            f"{each['patients']:,} patients",
+            f"{'peer':<14}{'readings':>10}{'µs CPU/reading':>16}{'readings/s':>12}{'peak MB':>9}"
+            f"{'x bpstream':>12}",
+        ]
+        lines += [
+            f"{peer['name']:<14}{peer['readings']:>10,}{peer['cpu_us']:>16.1f}"
+            f"{peer['readings_per_second']:>12,.0f}{peer['peak_mb']:>9.0f}"
+            f"{peer['times_bpstream']:>12.1f}"
+            for peer in each["peers"]
+        ]
     return "\n".join(lines)
+
+
+def plot(found: Mapping[str, Any], path: Path) -> None:
+    """Draw the CPU of every peer, a panel for each number of patients, as a PNG at `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tables = found["tables"]
+    figure = Figure(figsize=(4.5 * len(tables), 3.6), layout="constrained")
+    for panel, each in zip(figure.subplots(1, len(tables), squeeze=False)[0], tables, strict=True):
+        peers = each["peers"][::-1]
+        colors = ["tab:blue" if peer["name"] == BPSTREAM else "silver" for peer in peers]
+        bars = panel.barh(
+            [peer["name"] for peer in peers], [peer["cpu_us"] for peer in peers], color=colors
+        )
+        panel.bar_label(bars, fmt=" %.1f")
+        panel.set_xscale("log")
+        panel.margins(x=0.2)
+        panel.set_title(f"{each['patients']:,} patients")
+        panel.set_xlabel("CPU µs a reading, log scale")
+        panel.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
+
+
+def _peers(answers: Mapping[str, Sequence[Answer]]) -> list[dict[str, Any]]:
+    ours = median(_cpu_us(answers[BPSTREAM]))
+    return [_peer(name, runs, ours) for name, runs in answers.items()]
 
 
 def _peer(name: str, runs: Sequence[Answer], ours: float) -> dict[str, Any]:

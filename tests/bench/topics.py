@@ -61,7 +61,12 @@ class Topics:
             taken += error is None
 
         producer = Producer(
-            {"bootstrap.servers": self.kafka, "partitioner": "murmur2", "linger.ms": 20}
+            {
+                "bootstrap.servers": self.kafka,
+                "partitioner": "murmur2",
+                "linger.ms": 20,
+                "enable.idempotence": True,  # Else a retry may change the order.
+            }
         )
         expected = _Expected()
         for message in _messages(readings, patients):

@@ -1,7 +1,6 @@
 """Grafana's dashboard and Prometheus' rules ask for metrics that the workers have."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -90,17 +89,6 @@ def test_an_alert_says_how_bad_it_is_and_what_to_think_of_it(rule):
         assert set(TEMPLATED.findall(told)) <= there | {"value"}
 
 
-@pytest.fixture(scope="module")
-def promtool() -> str:
-    found = shutil.which("promtool")
-    if found is None:
-        why = "promtool is not installed (Debian: apt-get install prometheus)"
-        if os.environ.get("REQUIRE_SERVICES") == "1":
-            pytest.fail(f"REQUIRE_SERVICES=1, and {why}", pytrace=False)
-        pytest.skip(why)
-    return found
-
-
 def test_every_alert_fires_when_it_must_and_not_otherwise(promtool, tmp_path):
     cases = (Path(__file__).parent / "prometheus-rules-test.yml").read_text()
     tested = {
@@ -115,6 +103,20 @@ def test_every_alert_fires_when_it_must_and_not_otherwise(promtool, tmp_path):
     for command in (["check", "rules", str(RULES_FILE)], ["test", "rules", str(path)]):
         done = subprocess.run([promtool, *command], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prometheus_takes_the_configuration_of_the_docker_stack(promtool, tmp_path):
+    written = (ROOT / "compose" / "prometheus.yml").read_text()
+    (tmp_path / "web-token").write_text("a-secret")
+    (tmp_path / "rules").mkdir()
+    shutil.copy(RULES_FILE, tmp_path / "rules" / "bpstream.yml")
+    path = tmp_path / "prometheus.yml"
+    path.write_text(written.replace("/run/secrets/", f"{tmp_path}/"))
+    done = subprocess.run(
+        [promtool, "check", "config", str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(RULES)} rules found" in done.stdout
 
 
 # Grafana.

@@ -14,12 +14,12 @@ from typing import Any, Self
 import msgspec
 from aiohttp import web
 
+from bpstream.clinical.models.early_warning import Reason
 from bpstream.document import (
     Comparators,
     Coordinates,
     Document,
     EarlyWarning,
-    EarlyWarningReason,
     Entry,
     Found,
     ModelName,
@@ -58,7 +58,7 @@ def a_document(number: int = 0, *, taken_at: int = TAKEN_AT, **changes: Any) -> 
         "practitioner_id": "PRAC-01",
         "model": ModelName("risk", "1.0.0"),
         "early_warning": EarlyWarning(0.01, 0.02, 0.9),
-        "early_warning_reasons": [EarlyWarningReason("severe", "systolic", 171.0, 1.25)],
+        "early_warning_reasons": [Reason("severe", "systolic", 171.0, 1.25)],
         "device": "cuff-7",
         "body_site": "368209003",
         "security_labels": ["R"],

@@ -6,12 +6,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bpstream.clinical.models.early_warning import Reason
 from bpstream.document import (
     Comparators,
     Coordinates,
     Document,
     EarlyWarning,
-    EarlyWarningReason,
     ModelName,
 )
 from bpstream.sinks.mapping import PROPERTIES, index_template
@@ -31,7 +31,7 @@ def test_the_mapping_has_the_fields_of_a_document():
         ("kafka", Coordinates),
         ("model", ModelName),
         ("early_warning", EarlyWarning),
-        ("early_warning_reasons", EarlyWarningReason),
+        ("early_warning_reasons", Reason),
         ("comparators", Comparators),
     ],
 )

@@ -3,8 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from itertools import repeat
+from typing import TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,7 @@ ELEVATED = 2.0
 """Reasons are told where a probability is so many times what it is for most patients."""
 
 _T = TypeVar("_T")
+_TARGETS, _FEATURES = np.array(TARGETS, object), np.array(FEATURES, object)
 
 
 def _no_windows() -> Floats:
@@ -67,10 +70,11 @@ def of_targets(by_target: Mapping[str, _T]) -> list[_T]:
     return [by_target[name] for name in TARGETS]
 
 
-class Reason(NamedTuple):
-    """Why a probability is high: what one feature adds to its log-odds."""
+class Reason(msgspec.Struct, frozen=True, gc=False):
+    """Why a probability is high: what one feature of the history adds to its log-odds."""
 
     target: str
+    """Of TARGETS the one whose probability is the highest above the usual."""
     feature: str
     value: float
     contribution: float
@@ -93,14 +97,12 @@ def reasons(model: EarlyWarning, seen: Seen, probabilities: Floats) -> list[tupl
     target = times[:, elevated].argmax(axis=0)
     added = contributions[target, :, np.arange(len(elevated))]
     most = np.argsort(-added, axis=1, kind="stable")[:, :MOST_REASONS]
-    values = np.take_along_axis(about.features.T, most, axis=1).tolist()
-    added = np.take_along_axis(added, most, axis=1).round(3).tolist()
-    for at, name, features, value, contribution in zip(
-        elevated.tolist(), target.tolist(), most.tolist(), values, added, strict=True
+    values = np.take_along_axis(about.features.T, most, axis=1)
+    added = np.take_along_axis(added, most, axis=1).round(3)
+    raising = np.count_nonzero(added > 0, axis=1)
+    columns = _TARGETS[target], raising, _FEATURES[most], values, added
+    for at, name, count, *each in zip(
+        elevated.tolist(), *(column.tolist() for column in columns), strict=True
     ):
-        told[at] = tuple(
-            Reason(TARGETS[name], FEATURES[feature], number, share)
-            for feature, number, share in zip(features, value, contribution, strict=True)
-            if share > 0
-        )
+        told[at] = tuple(map(Reason, repeat(name, count), *each))
     return told
