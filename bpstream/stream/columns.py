@@ -17,6 +17,7 @@ COLUMN = np.dtype(
     [
         ("taken_at", "<i8"),  # of the last reading, µs since 1970 UTC
         ("first", "<i8"),  # the key of the most urgent alert; NO_ALERT: there is none
+        ("alert", "<u8"),  # that alert's id
         ("severity", "i1"),  # of the last reading
         ("urgency", "u1"),  # of the alerts that fire, see `_urgency`; 0: none does
         ("warning", "u1"),  # the highest early warning in per cent and 1; 0: there is none
@@ -33,7 +34,7 @@ WARNINGS = 102
 
 NO_ALERT = np.iinfo(np.int64).max
 
-_NEVER = np.iinfo(np.uint64).max
+_NEVER = _NO_ID = np.iinfo(np.uint64).max
 # An alert's key, from its lowest bits: since when (s, 32 bits), how little severe (3 bits),
 # whether it is acknowledged, whether it is only pending.
 _SEVERITY_BIT, _ACKNOWLEDGED_BIT, _PENDING_BIT = 32, 35, 36
@@ -120,7 +121,10 @@ def _columns(
     waits = fires & ~acknowledged.covers(slots["alert"], slots["severity"])
     found["alerts"], found["waiting"] = on.sum(axis=1), waits.sum(axis=1)
     found["urgency"] = _urgency(slots["severity"], fires, waits).max(axis=1, initial=0)
-    found["first"] = alert_keys(slots, marks, acknowledged).min(axis=1, initial=NO_ALERT)
+    keys = alert_keys(slots, marks, acknowledged)
+    found["first"] = keys.min(axis=1, initial=NO_ALERT)
+    is_first = keys == found["first"][:, None]
+    found["alert"] = slots["alert"].min(axis=1, initial=_NO_ID, where=is_first)
     return found
 
 

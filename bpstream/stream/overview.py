@@ -170,9 +170,11 @@ class Overview:
         first = self._values["first"]
         on = np.flatnonzero(first != NO_ALERT)
         if len(on) > most:
-            # Where others have the same key their ids decide: all of these are looked at.
+            # None of these is about another patient than those of the most urgent alerts.
             last = np.partition(first[on], most - 1)[most - 1]
-            on = on[first[on] <= last]
+            sure, same = on[first[on] < last], on[first[on] == last]
+            by_id = np.argsort(self._values["alert"][same])
+            on = np.concatenate([sure, same[by_id[: most - len(sure)]]])
         found = [place for number in self._columns for place in self._alerts_in(number, on, most)]
         return [place for _, _, place in sorted(found, key=lambda each: each[:2])[:most]]
 

@@ -1,5 +1,6 @@
 """A patient's row as the web shows it, ready for JSON."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from bpstream.clinical.categories import CATEGORY_NAMES, SEVERITY_NAMES, categor
 from bpstream.clinical.early_warning_targets import TARGETS
 from bpstream.clinical.rules import ANOMALY_TYPES, TAG_NAMES
 from bpstream.document import iso
-from bpstream.patients import LONG_AGO, Patients, counters_of, recent_in_order
+from bpstream.patients import LONG_AGO, Patients, counters_of, recent_places
 from bpstream.reading import Flag
 
 Json = dict[str, Any]
@@ -42,7 +43,7 @@ def _last(row: np.void) -> Json | None:
     if last["taken_at"] == LONG_AGO:
         return None
     tags = int(last["tags"])
-    pressures = {name: _mmhg(last[name]) for name in ("systolic", "diastolic", "mean")}
+    pressures = {name: _mmhg(float(last[name])) for name in ("systolic", "diastolic", "mean")}
     category = categorize(
         np.array([last["systolic"]], np.float64), np.array([last["diastolic"]], np.float64)
     )
@@ -70,18 +71,19 @@ def _early_warning(warning: NDArray[np.float32]) -> Json | None:
 
 def _recent(row: np.void) -> list[tuple[int, float | None, float | None, int]]:
     """`(ms since 1970, systolic, diastolic, anomalous)` of the last readings, oldest first."""
-    kept = recent_in_order(row)
-    kept = kept[np.argsort(kept["taken_at"], kind="stable")]
-    return [
-        (
-            int(reading["taken_at"]) // 1000,
-            _mmhg(reading["systolic"]),
-            _mmhg(reading["diastolic"]),
-            int(reading["tags"] > 0),
+    # By column: numpy copies records field by field.
+    recent, places = row["recent"], recent_places(row)
+    places = places[np.argsort(recent["taken_at"][places], kind="stable")]
+    return list(
+        zip(
+            (recent["taken_at"][places] // 1000).tolist(),
+            map(_mmhg, recent["systolic"][places].tolist()),
+            map(_mmhg, recent["diastolic"][places].tolist()),
+            (recent["tags"][places] > 0).astype(int).tolist(),
+            strict=True,
         )
-        for reading in kept
-    ]
+    )
 
 
-def _mmhg(value: np.float32) -> float | None:
-    return None if np.isnan(value) else round(float(value), 2)
+def _mmhg(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 2)

@@ -51,6 +51,7 @@ class PatientView:
         self._table, self._rules, self._model = table, rules, model
         self._limits = LimitBook() if limits is None else limits
         self._said = SaidBook() if said is None else said
+        self._marks = np.array([rule.mark for rule in rules], np.uint16)
         self.default_limits = defaults(rules)
         self._of_ward = of_ward
         self._overview = Overview(table, rules, self._said)
@@ -70,10 +71,10 @@ class PatientView:
             shown["last"]["early_warning_reasons"] = self._reasons(patients.rows[position])
         row = patients.rows[position]
         shown["limits"] = self._effective(patient_id)
+        slots = row["alarms"][: len(self._rules)]
         shown["alerts"] = [
-            self._alert(patient_id, rule, row["alarms"][at], row["last"]["taken_at"])
-            for at, rule in enumerate(self._rules)
-            if _is_on(row["alarms"][at], rule)
+            self._alert(patient_id, self._rules[at], slots[at], row["last"]["taken_at"])
+            for at in np.flatnonzero(_is_on(slots, self._marks)).tolist()
         ]
         return shown
 
@@ -146,7 +147,7 @@ class PatientView:
         for partition in self._table.partitions().values():
             slots = partition.patients.rows["alarms"]
             for at, rule in enumerate(self._rules):
-                on = np.flatnonzero(_is_on(slots[:, at], rule))
+                on = np.flatnonzero(_is_on(slots[:, at], rule.mark))
                 found += self._alerts_of(partition, at, on)
         return sorted(found, key=urgency)
 
@@ -163,7 +164,7 @@ class PatientView:
                 continue
             slots = partition.patients.rows["alarms"]
             for at, rule in enumerate(self._rules):
-                fires = _is_on(slots[:, at], rule) & (slots["state"][:, at] == State.FIRING)
+                fires = _is_on(slots[:, at], rule.mark) & (slots["state"][:, at] == State.FIRING)
                 on = np.flatnonzero(fires & (slots["severity"][:, at] == level))
                 found += self._alerts_of(partition, at, on)
         return found
@@ -238,6 +239,6 @@ def _now() -> int:
     return time.time_ns() // 1000
 
 
-def _is_on(slot: Any, rule: Rule) -> Any:
-    """Whether an alert of `rule` is pending or firing; of one slot, or of a column of them."""
-    return (slot["state"] != State.NORMAL) & (slot["mark"] == rule.mark)
+def _is_on(slots: NDArray[np.void], marks: Any) -> Any:
+    """Where an alert of the rule with that mark is pending or firing."""
+    return (slots["state"] != State.NORMAL) & (slots["mark"] == marks)

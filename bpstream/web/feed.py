@@ -138,6 +138,7 @@ class Feed:
         try:
             due = time.monotonic()
             while self._streams:
+                self._new.clear()
                 now = time.monotonic()
                 if regular := now >= due:
                     due = due + EVERY if due + EVERY > now else now + EVERY
@@ -147,7 +148,6 @@ class Feed:
                     for view in listened
                     if not view.is_fresh or (regular and view.age >= _SOONEST)
                 )
-                self._new.clear()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._new.wait(), max(0.0, due - time.monotonic()))
                     await asyncio.sleep(_TOGETHER)
