@@ -40,7 +40,9 @@ HEAT_UP_TO = 2000
 _FRESH = 900_000
 """µs for which a refresh holds."""
 
-_SEARCHES = 64
+_MOST_SEARCHES, _MOST_FOUND = 1000, 4_000_000
+"""Searches that are kept, and the places that they may have found together, 8 bytes each."""
+
 _POSITION_BITS = 32
 _HEAT = np.frombuffer(b"01234s", np.uint8)
 _LEAST_URGENT = URGENCIES * SEVERITIES * 2 * WARNINGS - 1
@@ -77,6 +79,7 @@ class Overview:
         self._where = np.zeros(0, np.int64)
         self._folded: list[str] | None = None
         self._searched: OrderedDict[str, NDArray[np.intp]] = OrderedDict()
+        self._kept = 0
         self._acknowledged = Acknowledged.of(said)
         self._revision = said.revision
         self._at, self._moved = 0, True
@@ -217,6 +220,7 @@ class Overview:
         self._ids = sorted([*self._ids, *(patient_id for patient_id, _ in new)])
         self._counts, self._folded = counts, None
         self._searched.clear()
+        self._kept = 0
         self._moved = True
 
     def _flat(self) -> NDArray[np.intp]:
@@ -238,7 +242,11 @@ class Overview:
                 self._folded = [each.casefold() for each in self._ids]
             places = [at for at, each in enumerate(self._folded) if wanted in each]
             found = self._searched[wanted] = np.array(places, np.intp)
+            self._kept += len(found)
         self._searched.move_to_end(wanted)
-        if len(self._searched) > _SEARCHES:
-            self._searched.popitem(last=False)
+        while len(self._searched) > 1 and (
+            self._kept > _MOST_FOUND or len(self._searched) > _MOST_SEARCHES
+        ):
+            _, forgotten = self._searched.popitem(last=False)
+            self._kept -= len(forgotten)
         return found

@@ -165,6 +165,7 @@ class Feed:
             if query in frames:
                 view.shown.advance(frames[query], at=at)
                 view.wake()
+                await asyncio.sleep(0)  # Readings go first.
             else:
                 self._end([view])
 

@@ -124,10 +124,11 @@ class Gathering:
         own = part_of(self._worker, Wanted())
         shared = _shared([own, *parts.values()], missing)
         alone = _shared([own], []) if any(each.alone for each in near) else shared
-        return {
-            query: self._frame(alone if query.alone else shared, found, bodies)
-            for query, found in lists.items()
-        }
+        frames = {}
+        for query, found in lists.items():
+            frames[query] = self._frame(alone if query.alone else shared, found, bodies)
+            await asyncio.sleep(0)  # Many queries are not to keep the readings waiting.
+        return frames
 
     def _list(self, query: Query, theirs: Mapping[URL, Window]) -> _List:
         """Who is on view, and where."""

@@ -213,11 +213,16 @@ async def test_there_is_no_heat_strip_where_there_are_too_many_patients(ward, mo
 
 
 async def test_searches_that_nobody_makes_any_more_are_forgotten(ward, monkeypatch):
-    monkeypatch.setattr(overview, "_SEARCHES", 2)
+    monkeypatch.setattr(overview, "_MOST_FOUND", 3)
     ward.measured("p1")
-    for search in ("p", "1", "P1", "x", "p"):
+    ward.measured("p2")
+    for search in ("p", "1", "P1", "x", "p", "2"):
         ward.overview.window(search=search, sort="id", offset=0, limit=9, now=NOW)
-    assert list(ward.overview._searched) == ["x", "p"]
+    assert list(ward.overview._searched) == ["x", "p", "2"]
+    monkeypatch.setattr(overview, "_MOST_SEARCHES", 2)
+    for search in ("x", "y", "z"):
+        ward.overview.window(search=search, sort="id", offset=0, limit=9, now=NOW)
+    assert list(ward.overview._searched) == ["y", "z"]
 
 
 async def test_nobody_is_an_overview_too(ward):
