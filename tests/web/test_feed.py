@@ -5,6 +5,7 @@ import gzip
 import time
 import zlib
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from itertools import pairwise
 
 import aiohttp
@@ -63,10 +64,11 @@ async def test_the_first_event_is_the_whole_and_the_others_tell_what_changed(bro
         assert change.data["patients"] == [worker.patients.get("p2")]
 
 
-async def test_events_are_no_closer_than_the_interval_but_for_the_first(browser):
-    async with serving(FakeWorker("p1")) as root, listening(browser, root) as events:
-        times = [time.monotonic() async for _ in events_until(events, 6)]
-    gaps = [after - before for before, after in pairwise(times)]
+async def test_events_are_no_closer_than_half_the_interval(browser):
+    async with serving(FakeWorker("p1")) as root:
+        events = await hear(browser, root, 6)
+    times = [datetime.fromisoformat(event.data["at"]) for event in events]
+    gaps = [(after - before).total_seconds() for before, after in pairwise(times)]
     assert min(gaps) > EVERY / 3
     assert sum(gaps) > EVERY * 4
 
@@ -200,11 +202,12 @@ async def test_nothing_is_looked_up_while_nobody_listens(browser):
 async def test_all_clients_of_all_queries_share_one_look_a_second(browser):
     worker, other = FakeWorker("p1"), FakeWorker("p2")
     async with a_cluster(worker, other) as (root, _):
-        async with asyncio.TaskGroup() as group:
-            for number in range(12):
-                group.create_task(hear(browser, root, 8, search="p" * (number % 3)))
-        for each in (worker, other):
-            assert each.patients.asked < 16
+        heard = await asyncio.gather(
+            *(hear(browser, root, 8, search="p" * (number % 3)) for number in range(12))
+        )
+    frames = {event.data["at"] for events in heard for event in events}
+    for each in (worker, other):
+        assert each.patients.asked <= len(frames) + 2
 
 
 async def hear(browser, root, number, **query):
@@ -251,7 +254,7 @@ async def test_a_server_that_stops_ends_the_feeds_at_once_and_whole():
             plain = await browser.get(root / "feed", headers={"Accept-Encoding": "identity"})
             await plain.content.readline()
             began = time.monotonic()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 2
         assert gzip.decompress(await answer.read()).startswith(b"id: ")
         assert (await plain.read()).endswith(b"\n\n")
 
@@ -289,7 +292,7 @@ async def test_a_slow_client_does_not_keep_the_server_from_stopping(browser):
         async with serving(worker) as root:
             await stack.enter_async_context(a_slow_client(browser, root, worker, rounds=9))
             began = time.monotonic()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 2
 
 
 async def test_an_error_nobody_expected_ends_the_feeds_which_begin_anew(browser, caplog):
