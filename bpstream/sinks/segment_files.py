@@ -1,5 +1,6 @@
 """The files of a partition's segments: their names, how one is sealed, what a crash left."""
 
+import fcntl
 import logging
 import os
 import re
@@ -65,6 +66,18 @@ def open_path(folder: Path, name: SegmentName) -> Path:
 def sealed_path(folder: Path, name: SegmentName) -> Path:
     """Where the segment lies once it is sealed."""
     return folder / f"{name}.jsonl.gz"
+
+
+def owner_of(folder: Path, candidate: str) -> str:
+    """Whose segments the folder holds: the candidate's, where nobody else's name is there."""
+    path = folder / ".app"
+    with path.open("a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # Of two that begin at once one is the first.
+        file.seek(0)
+        found = file.read()
+        if not found:
+            file.write(candidate)
+    return found or candidate
 
 
 def segment_names(folder: Path, suffix: str) -> list[SegmentName]:

@@ -20,6 +20,7 @@ from bpstream.sinks.segment_files import (
     Position,
     SegmentName,
     open_path,
+    owner_of,
     recover,
     seal,
     sync_folder,
@@ -46,6 +47,7 @@ class SegmentArchive:
         folder: Path,
         *,
         lineage: str,
+        owner: str = "",
         max_bytes: int = 64 * _MIB,
         max_age: float = 900.0,
         opener: Opener = FileIO,
@@ -57,13 +59,16 @@ class SegmentArchive:
         `lineage` names the stream whose offsets the positions go with: segments of another
         are never continued or removed.  A segment's age is by `clock`, and `now` is the time
         of a removal, in seconds since 1970.
+
+        `owner` names the app: `check` writes it down, and refuses a folder of another one.  Of
+        equal lineages two apps would take each other's segments for their own.
         """
         if not _LINEAGE.fullmatch(lineage):
             raise StartError(
                 f"the archive's lineage {lineage!r} cannot be a file name: "
                 f"up to 100 of A-Z a-z 0-9 . _ - would do"
             )
-        self._folder, self._lineage = folder, lineage
+        self._folder, self._lineage, self._owner = folder, lineage, owner
         self._max_bytes, self._max_age = max_bytes, max_age
         self._opener, self._clock, self._now = opener, clock, now
         self._partitions: dict[int, _Partition] = {}
@@ -158,11 +163,17 @@ class SegmentArchive:
             self._folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._folder):
                 pass
+            owner = owner_of(self._folder, self._owner) if self._owner else ""
         except OSError as error:
             raise StartError(
                 f"the archive cannot be written to {self._folder} ({error}): "
                 f"make the folder writable, or name another"
             ) from error
+        if owner != self._owner:
+            raise StartError(
+                f"{self._folder} is the archive of the app {owner!r}, and this is "
+                f"{self._owner!r} (BPSTREAM_APP_ID): name another folder (BPSTREAM_ARCHIVE_DIR)"
+            )
 
     def _folder_of(self, partition: int) -> Path:
         return self._folder / f"partition={partition}"

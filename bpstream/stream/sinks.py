@@ -24,7 +24,7 @@ def new_archive(settings: Settings, *, lineage: str) -> Archive:
     """The archive in the layout of `settings`; `lineage` names the life of the input topics."""
     if settings.archive_layout == "files":
         return _Files(FileArchive(settings.archive))
-    return _Segments(SegmentArchive(settings.archive, lineage=lineage))
+    return _Segments(SegmentArchive(settings.archive, lineage=lineage, owner=settings.app_id))
 
 
 def new_index(settings: Settings) -> Index:

@@ -235,3 +235,13 @@ async def test_a_folder_that_is_missing_is_made(tmp_path):
 def test_a_lineage_that_cannot_be_a_file_name_is_an_error_at_the_start(tmp_path, lineage):
     with pytest.raises(StartError, match="lineage"):
         SegmentArchive(tmp_path, lineage=lineage)
+
+
+async def test_the_folder_of_one_app_is_refused_to_another(tmp_path):
+    for _ in range(2):
+        await SegmentArchive(tmp_path, lineage="run", owner="ward-1").check()
+    with pytest.raises(
+        StartError, match="is the archive of the app 'ward-1', and this is 'ward-2'"
+    ):
+        await SegmentArchive(tmp_path, lineage="run", owner="ward-2").check()
+    await SegmentArchive(tmp_path / "another", lineage="run", owner="ward-2").check()
