@@ -5,7 +5,8 @@ that becomes more severe wants to be acknowledged again.  A silence is of a pati
 of both; its key is made of these, so that a later one takes the place of an earlier one.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated
 
@@ -25,6 +26,7 @@ LONGEST_CRITICAL = timedelta(hours=2)
 _MOST_MINUTES = int(LONGEST / timedelta(minutes=1))
 _MICROSECOND = timedelta(microseconds=1)
 _SILENCE = "silence:"
+_ALERT_ID = re.compile("[0-9a-f]{16}")
 
 
 class Acknowledge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,12 +123,15 @@ class SaidBook:
     def __init__(self) -> None:
         self._acknowledged: dict[str, Acknowledgement] = {}
         self._silences: dict[bytes, Silence] = {}
+        self.revision = 0
+        """Another one whenever something may have changed."""
 
     def apply(self, key: bytes, value: bytes | None) -> None:
         """Take a record over.  Raises ValueError for one that cannot be read: nothing changes.
 
         Of two who acknowledge the same the first counts.
         """
+        self.revision += 1
         if value is None:
             self._acknowledged.pop(key.decode(), None)
             self._silences.pop(key, None)
@@ -144,6 +149,12 @@ class SaidBook:
         if said is None or _rank(said.severity) < _rank(severity):
             return None
         return said
+
+    def acknowledged(self) -> Iterator[tuple[int, int]]:
+        """Every alert that is acknowledged, its id as a number, and how severe it was then."""
+        for alert_id, said in self._acknowledged.items():
+            if _ALERT_ID.fullmatch(alert_id):
+                yield int(alert_id, 16), _rank(said.severity)
 
     def was_acknowledged(self, alert_id: str) -> bool:
         """Whether anybody ever acknowledged it, as severe as it may have been."""

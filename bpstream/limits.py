@@ -153,6 +153,8 @@ class LimitBook:
         self._set: dict[str, PatientLimits] = {}
         self._position: dict[str, int] = {}
         self._rows = np.zeros(0, _ROW)
+        self.revision = 0
+        """Another one whenever something may have changed."""
 
     def __len__(self) -> int:
         return len(self._set)
@@ -160,6 +162,7 @@ class LimitBook:
     def apply(self, key: bytes, value: bytes | None) -> None:
         """Take a record over.  Raises ValueError for one that cannot be read: nothing changes."""
         patient_id = key.decode()
+        self.revision += 1
         if value is None:
             if self._set.pop(patient_id, None) is not None:
                 self._rows[self._position[patient_id]] = _nothing()

@@ -71,6 +71,9 @@ TAGS = 0x0F
 LONG_AGO = np.iinfo(np.int64).min
 """`last.taken_at` of a patient without a reading."""
 
+# From any of its places on, once around.
+_PLACES = np.concatenate([np.arange(RECENT), np.arange(RECENT)])
+
 _STAMP = slice(1, 9)
 """Where in a row's bytes its stamp stands."""
 
@@ -169,11 +172,18 @@ def stamp_of(value: bytes) -> int:
     return int.from_bytes(value[_STAMP], "little")
 
 
+def recent_places(row: np.void) -> NDArray[np.intp]:
+    """Where in `recent` a row's readings are, in the order they arrived; aggregates left out."""
+    recent = row["recent"]
+    is_reading = (recent["identity"] != 0) & (recent["tags"] & (AGGREGATE | RETRACTED) == 0)
+    places = _PLACES[int(row["next"]) :][:RECENT]
+    kept: NDArray[np.intp] = places[is_reading[places]]
+    return kept
+
+
 def recent_in_order(row: np.void) -> NDArray[np.void]:
     """The readings that a row holds, in the order they arrived; aggregates are left out."""
-    recent = np.roll(row["recent"], -int(row["next"]))
-    is_reading = recent["tags"] & (AGGREGATE | RETRACTED) == 0
-    kept: NDArray[np.void] = recent[(recent["identity"] != 0) & is_reading]
+    kept: NDArray[np.void] = row["recent"][recent_places(row)]
     return kept
 
 

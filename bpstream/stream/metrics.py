@@ -89,6 +89,15 @@ class Metrics:
         self.patients = Gauge(
             "bpstream_patients", "Patients in this worker's state", registry=self.registry
         )
+        self.feed_clients = Gauge(
+            "bpstream_feed_clients", "Clients that listen to GET /feed", registry=self.registry
+        )
+        self.feed_events = Counter(
+            "bpstream_feed_events",
+            "Events sent to clients of GET /feed (whole, change)",
+            ("event",),
+            registry=self.registry,
+        )
         self.lag = Gauge(
             "bpstream_lag",
             "Messages not yet committed, by topic and partition",

@@ -14,23 +14,23 @@ from bpstream.alert import FIRING, PENDING
 from bpstream.batch import Partition
 from bpstream.clinical.alarm_rules import Rule
 from bpstream.clinical.alarms import State
-from bpstream.clinical.categories import CATEGORY_NAMES, SEVERITY_NAMES, categorize
-from bpstream.clinical.early_warning_targets import TARGETS
+from bpstream.clinical.categories import SEVERITY_NAMES
 from bpstream.clinical.limits import defaults, suggested, usual
 from bpstream.clinical.models.early_warning import reasons
 from bpstream.clinical.models.model import Model
-from bpstream.clinical.rules import ANOMALY_TYPES, TAG_NAMES
 from bpstream.document import iso
 from bpstream.fhir.export import searchset
 from bpstream.limits import LimitBook, effective
-from bpstream.patients import LONG_AGO, Patients, counters_of, recent_in_order
-from bpstream.reading import Flag
-from bpstream.stream import history, intake
+from bpstream.patients import LONG_AGO
+from bpstream.stream import history, intake, rows
+from bpstream.stream.encoded import Encoded
+from bpstream.stream.overview import Overview, Place, Window
+from bpstream.stream.rows import Json
 from bpstream.stream.tables import PatientTable
 
-Json = dict[str, Any]
+MOST_ALERTS = 60
+"""Alerts that are told of in full where there are many."""
 
-_TAGS = TAG_NAMES[15]
 _STATES: dict[int, str] = {State.PENDING: PENDING, State.FIRING: FIRING}
 
 
@@ -51,10 +51,11 @@ class PatientView:
         self._table, self._rules, self._model = table, rules, model
         self._limits = LimitBook() if limits is None else limits
         self._said = SaidBook() if said is None else said
+        self._marks = np.array([rule.mark for rule in rules], np.uint16)
         self.default_limits = defaults(rules)
         self._of_ward = of_ward
-        self._sorted: list[str] = []
-        self._counts: dict[int, int] = {}
+        self._overview = Overview(table, rules, self._said)
+        self._encoded = Encoded(self.get, table, self._limits, self._said)
 
     def __len__(self) -> int:
         return len(self._table.store)
@@ -65,15 +66,15 @@ class PatientView:
         if found is None:
             return None
         patients, position = found
-        shown = _shown(patient_id, patients, position)
+        shown = rows.shown(patient_id, patients, position)
         if shown["last"] is not None:
             shown["last"]["early_warning_reasons"] = self._reasons(patients.rows[position])
         row = patients.rows[position]
         shown["limits"] = self._effective(patient_id)
+        slots = row["alarms"][: len(self._rules)]
         shown["alerts"] = [
-            self._alert(patient_id, rule, row["alarms"][at], row["last"]["taken_at"])
-            for at, rule in enumerate(self._rules)
-            if _is_on(row["alarms"][at], rule)
+            self._alert(patient_id, self._rules[at], slots[at], row["last"]["taken_at"])
+            for at in np.flatnonzero(_is_on(slots, self._marks)).tolist()
         ]
         return shown
 
@@ -106,25 +107,48 @@ class PatientView:
         patients, position = found
         return searchset(patient_id, history.kept(patients.rows[position]))
 
-    def page(self, *, search: str, offset: int, limit: int) -> tuple[int, list[Json]]:
-        """How many patients `search` finds, and those at `offset`, sorted by id."""
-        ids = self._ids()
-        if search:
-            wanted = search.casefold()
-            ids = [patient_id for patient_id in ids if wanted in patient_id.casefold()]
-        page = (self.get(patient_id) for patient_id in ids[offset : offset + limit])
-        return len(ids), [shown for shown in page if shown is not None]
+    def window(self, *, search: str, sort: str, offset: int, limit: int) -> Window:
+        """Which patients stand at some places of a list, see :meth:`Overview.window`."""
+        return self._overview.window(
+            search=search, sort=sort, offset=offset, limit=limit, now=_now()
+        )
+
+    def whole(self) -> Json:
+        """What is said of all patients together; refreshed at most about once a second.
+
+        `counts` by severity, `alerts` with how many there are and the most urgent ones, `heat`
+        with a character for each of `ids`, or both empty where they are too many.
+        """
+        self._overview.refresh(_now())
+        total, waiting = self._overview.alerts()
+        others = [*self._of_no_patient()]
+        first = [self._alert_at(place) for place in self._overview.first_alerts(MOST_ALERTS)]
+        alerts = sorted([*others, *first], key=urgency)
+        waiting += sum(each["state"] == FIRING and not each["acknowledged"] for each in others)
+        ids, heat = self._overview.heat() or ([], None)
+        return {
+            "counts": self._overview.counts(),
+            "alerts": {
+                "total": total + len(others),
+                "unacknowledged": waiting,
+                "shown": alerts[:MOST_ALERTS],
+            },
+            "ids": ids,
+            "heat": heat,
+        }
+
+    def encoded(self, patient_ids: Iterable[str]) -> dict[str, bytes]:
+        """What :meth:`get` tells of each, as JSON; those never seen are left out."""
+        return self._encoded.of(patient_ids)
 
     def alerts(self) -> list[Json]:
         """The alerts that are pending or firing, the most urgent first."""
-        found = [self._said_of({"last_at": each["since"], **each}) for each in self._of_ward()]
+        found = [*self._of_no_patient()]
         for partition in self._table.partitions().values():
             slots = partition.patients.rows["alarms"]
             for at, rule in enumerate(self._rules):
-                on = np.flatnonzero(_is_on(slots[:, at], rule))
+                on = np.flatnonzero(_is_on(slots[:, at], rule.mark))
                 found += self._alerts_of(partition, at, on)
-            if partition.paused is not None:
-                found.append(self._said_of(intake.shown(partition.paused)))
         return sorted(found, key=urgency)
 
     def alert(self, alert_id: str) -> Json | None:
@@ -140,16 +164,29 @@ class PatientView:
                 continue
             slots = partition.patients.rows["alarms"]
             for at, rule in enumerate(self._rules):
-                fires = _is_on(slots[:, at], rule) & (slots["state"][:, at] == State.FIRING)
+                fires = _is_on(slots[:, at], rule.mark) & (slots["state"][:, at] == State.FIRING)
                 on = np.flatnonzero(fires & (slots["severity"][:, at] == level))
                 found += self._alerts_of(partition, at, on)
         return found
 
-    def _alerts_of(self, partition: Partition, at: int, rows: NDArray[np.intp]) -> Iterator[Json]:
+    def _of_no_patient(self) -> Iterator[Json]:
+        for each in self._of_ward():
+            yield self._said_of({"last_at": each["since"], **each})
+        for partition in self._table.partitions().values():
+            if partition.paused is not None:
+                yield self._said_of(intake.shown(partition.paused))
+
+    def _alert_at(self, place: Place) -> Json:
+        row = place.patients.rows[place.position]
+        (patient_id,) = place.patients.ids(np.array([place.position]))
+        slot, last_at = row["alarms"][place.rule], row["last"]["taken_at"]
+        return self._alert(patient_id, self._rules[place.rule], slot, last_at)
+
+    def _alerts_of(self, partition: Partition, at: int, on: NDArray[np.intp]) -> Iterator[Json]:
         """The alerts of the rule at `at` that the patients in these rows have."""
-        held = partition.patients.rows[rows]
+        held = partition.patients.rows[on]
         for patient_id, slot, taken_at in zip(
-            partition.patients.ids(rows),
+            partition.patients.ids(on),
             held["alarms"][:, at],
             held["last"]["taken_at"],
             strict=True,
@@ -190,19 +227,6 @@ class PatientView:
         alert["silenced"] = silence and {name: getattr(silence, name) for name in (*names, "until")}
         return alert
 
-    def _ids(self) -> list[str]:
-        # Patients are added to their partition and never leave it: the counts tell whether
-        # any is new.
-        partitions = self._table.partitions().items()
-        counts = {number: len(partition.patients) for number, partition in partitions}
-        if counts != self._counts:
-            self._counts, self._sorted = counts, sorted(self._every_id())
-        return self._sorted
-
-    def _every_id(self) -> Iterator[str]:
-        for partition in self._table.partitions().values():
-            yield from partition.patients
-
 
 def urgency(alert: Json) -> tuple[bool, bool, int, str, str]:
     """Sorts alerts: firing before pending, unacknowledged first, then severe, then old ones."""
@@ -215,75 +239,6 @@ def _now() -> int:
     return time.time_ns() // 1000
 
 
-def _is_on(slot: Any, rule: Rule) -> Any:
-    """Whether an alert of `rule` is pending or firing; of one slot, or of a column of them."""
-    return (slot["state"] != State.NORMAL) & (slot["mark"] == rule.mark)
-
-
-def _shown(patient_id: str, patients: Patients, position: int) -> Json:
-    row = patients.rows[position]
-    counters = counters_of(row)
-    anomalies = counters["hypertension"] + counters["hypotension"]
-    return {
-        "patient_id": patient_id,
-        "readings": counters["readings"],
-        "anomalies": counters["anomalies"],
-        "by_type": {
-            "hypertension": counters["hypertension"],
-            "hypotension": counters["hypotension"],
-            "normal": counters["readings"] - anomalies,
-        },
-        "by_tag": {tag: counters[tag] for tag in _TAGS},
-        "last": _last(row),
-        "recent": _recent(row),
-    }
-
-
-def _last(row: np.void) -> Json | None:
-    last = row["last"]
-    if last["taken_at"] == LONG_AGO:
-        return None
-    tags = int(last["tags"])
-    pressures = {name: _mmhg(last[name]) for name in ("systolic", "diastolic", "mean")}
-    category = categorize(
-        np.array([last["systolic"]], np.float64), np.array([last["diastolic"]], np.float64)
-    )
-    return {
-        "timestamp": iso(int(last["taken_at"])),
-        "systolic_pressure": pressures["systolic"],
-        "diastolic_pressure": pressures["diastolic"],
-        "mean_arterial_pressure": pressures["mean"],
-        "anomaly_type": ANOMALY_TYPES[tags],
-        "anomaly_details": list(TAG_NAMES[tags]),
-        "category": CATEGORY_NAMES[int(category[0])],
-        "severity": SEVERITY_NAMES[int(last["severity"])],
-        "early_warning": _early_warning(row["warning"]),
-        "ml_risk_score": None if np.isnan(row["risk"]) else round(float(row["risk"]), 4),
-        "flags": Flag(int(last["flags"])).names(),
-        "kafka": {"partition": int(row["partition"]), "offset": int(row["offset"])},
-    }
-
-
-def _early_warning(warning: NDArray[np.float32]) -> Json | None:
-    if np.isnan(warning).any():
-        return None
-    return dict(zip(TARGETS, np.round(warning.astype(np.float64), 4).tolist(), strict=True))
-
-
-def _recent(row: np.void) -> list[tuple[int, float | None, float | None, int]]:
-    """`(ms since 1970, systolic, diastolic, anomalous)` of the last readings, oldest first."""
-    kept = recent_in_order(row)
-    kept = kept[np.argsort(kept["taken_at"], kind="stable")]
-    return [
-        (
-            int(reading["taken_at"]) // 1000,
-            _mmhg(reading["systolic"]),
-            _mmhg(reading["diastolic"]),
-            int(reading["tags"] > 0),
-        )
-        for reading in kept
-    ]
-
-
-def _mmhg(value: np.float32) -> float | None:
-    return None if np.isnan(value) else round(float(value), 2)
+def _is_on(slots: NDArray[np.void], marks: Any) -> Any:
+    """Where an alert of the rule with that mark is pending or firing."""
+    return (slots["state"] != State.NORMAL) & (slots["mark"] == marks)

@@ -1,11 +1,12 @@
 """The cluster: whichever worker is asked, the one that knows answers."""
 
 import asyncio
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -14,7 +15,11 @@ from yarl import URL
 
 from bpstream.errors import NotFound
 from bpstream.stream.view import urgency
+from bpstream.web.query import Query
+from bpstream.web.status import SUMS, status_of
 from bpstream.web.worker import Desk, Json, WebApp
+
+T = TypeVar("T")
 
 Answer = tuple[int, Json]
 """A status, and what is said with it."""
@@ -26,7 +31,6 @@ WINDOW = 10_000
 """Farthest patient, counted from the first, of a list gathered from several workers."""
 
 _TIMEOUT = aiohttp.ClientTimeout(total=5.0)
-_SUMS = ("lag", "readings", "anomalies", "dead_letters")
 
 
 class Cluster:
@@ -87,7 +91,7 @@ class Cluster:
             if forwarded:
                 raise
         missing = []
-        for other in self._others():
+        for other in self.others():
             try:
                 status, answer = await self._tell(other, f"/alerts/{alert_id}/acknowledge", body)
             except web.HTTPException:
@@ -112,34 +116,46 @@ class Cluster:
             )
         return desk
 
-    async def page(self, *, search: str, offset: int, limit: int) -> Json:
-        """One page of the patients of all workers, sorted by id.
+    async def page(self, asked: Query) -> Json:
+        """One page of the patients of all workers, sorted by id or by attention.
 
         Each is asked for its first `offset + limit`, among which the page must be; one that
         fails is named in `missing`.  400 beyond :data:`WINDOW` where there are several.
         """
-        page: Json = {"offset": offset, "limit": limit}
-        if not self._others():
-            page["total"], page["patients"] = self.worker.patients.page(
-                search=search, offset=offset, limit=limit
-            )
-            return page
-        if offset + limit > WINDOW:
-            raise web.HTTPBadRequest(
-                text=f"offset + limit is {offset + limit}, but at most {WINDOW} over several "
-                "workers: narrow the search, or ask each worker with scope=worker"
-            )
-        query = {"scope": "worker", "search": search, "offset": 0, "limit": offset + limit}
+        page: Json = {"offset": asked.offset, "limit": asked.limit}
+        if not self.others():
+            own = self.part(asked)
+            return page | {"total": own["total"], "patients": own["patients"]}
+        if asked.end > WINDOW:
+            raise too_far(asked.end)
+        first = asked._replace(offset=0, limit=asked.end)
+        query = first._asdict() | {"scope": "worker"}
+        del query["alone"]
         parts, missing = await self._ask_others(
-            f"/patients/?{urlencode(query)}", holding=("total", "patients")
+            f"/patients/?{urlencode(query)}", holding=("total", "patients", "ranks")
         )
-        total, patients = self.worker.patients.page(search=search, offset=0, limit=offset + limit)
-        for part in parts:
-            total += part["total"]
-            patients += part["patients"]
-        patients.sort(key=itemgetter("patient_id"))
-        page |= {"total": total, "patients": patients[offset : offset + limit]}
+        parts.append(self.part(first))
+        ranked = [
+            (rank, patient["patient_id"], patient)
+            for part in parts
+            for rank, patient in zip(part["ranks"], part["patients"], strict=True)
+        ]
+        ranked.sort(key=itemgetter(0, 1))
+        patients = [patient for _, _, patient in ranked[asked.offset : asked.end]]
+        page |= {"total": sum(part["total"] for part in parts), "patients": patients}
         return page | ({"missing": missing} if missing else {})
+
+    def part(self, asked: Query) -> Json:
+        """A page of this worker's own patients, with the ranks by which pages become one."""
+        search, sort, offset, limit, _ = asked
+        held = self.worker.patients
+        total, ids, ranks = held.window(search=search, sort=sort, offset=offset, limit=limit)
+        found = [(rank, held.get(each)) for rank, each in zip(ranks, ids, strict=True)]
+        return {
+            "total": total,
+            "patients": [patient for _, patient in found if patient is not None],
+            "ranks": [rank for rank, patient in found if patient is not None],
+        }
 
     async def alerts(self) -> Json:
         """The alerts of all workers, the most urgent first."""
@@ -150,16 +166,8 @@ class Cluster:
 
     async def status(self) -> Json:
         """The state of all workers as one: counts added up, a store ok if it is for all."""
-        parts, missing = await self._ask_others("/status?scope=worker", holding=_SUMS)
-        parts.append(self.worker.health.status())
-        whole: Json = {name: sum(part[name] for part in parts) for name in _SUMS}
-        whole["partitions"] = sorted({each for part in parts for each in part["partitions"]})
-        for store in ("index", "archive", "webhook", "alertmanager"):
-            troubles = {part.get(store, "ok") for part in parts} - {"ok"}
-            whole[store] = "; ".join(sorted(troubles)) or "ok"
-        whole["since"] = min(part["since"] for part in parts)
-        whole["workers"] = len(parts) + len(missing)
-        return whole | ({"missing": missing} if missing else {})
+        parts, missing = await self._ask_others("/status?scope=worker", holding=SUMS)
+        return status_of([*parts, self.worker.health.status()], missing)
 
     def _owner(self, patient_id: str, *, forwarded: bool) -> URL | None:
         """The other worker that holds the patient; None where it is this one."""
@@ -173,14 +181,15 @@ class Cluster:
             )
         return owner
 
-    def _others(self) -> list[URL]:
+    def others(self) -> list[URL]:
+        """The addresses of the other workers."""
         return [each for each in self.worker.workers() if each != self.worker.own_url]
 
     async def _ask_others(
         self, path: str, *, holding: Iterable[str]
     ) -> tuple[list[Json], list[str]]:
         """Every other worker's answer, and the addresses of those that failed."""
-        others = self._others()
+        others = self.others()
         answers = await asyncio.gather(
             *(self._ask_or_none(each, path, holding=holding) for each in others)
         )
@@ -209,8 +218,33 @@ class Cluster:
             raise _bad_gateway(worker, f"an unexpected answer, {status}")
         return status, answer
 
+    async def ask_for(
+        self,
+        worker: URL,
+        path: str,
+        body: bytes,
+        *,
+        decode: Callable[[str], T],
+        within: aiohttp.ClientTimeout,
+    ) -> T:
+        """What `worker` answers to a question in `body`; ValueError of `decode` is a 502."""
+        status, answer = await self._request(
+            worker, "POST", path, body, decode=decode, within=within
+        )
+        if status != HTTPStatus.OK:
+            raise _bad_gateway(worker, f"an unexpected answer, {status}")
+        found: T = answer
+        return found
+
     async def _request(
-        self, worker: URL, method: str, path: str, body: bytes | None = None
+        self,
+        worker: URL,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        decode: Callable[[str], Any] = json.loads,
+        within: aiohttp.ClientTimeout | None = None,
     ) -> tuple[int, Any]:
         # `encoded`: the path is sent as it stands, and so is decoded once.
         url = URL(f"{str(worker).rstrip('/')}{path}", encoded=True)
@@ -219,13 +253,14 @@ class Cluster:
             headers["Content-Type"] = "application/json"
         if token := self.worker.settings.web_token:
             headers["Authorization"] = f"Bearer {token}"
+        timeout = within or _TIMEOUT
         try:
             async with self.worker.http_client.request(
-                method, url, data=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+                method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
-                status, answer = response.status, await response.json()
+                status, answer = response.status, await response.json(loads=decode)
         except TimeoutError:
-            raise _bad_gateway(worker, f"no answer in {_TIMEOUT.total:g} s") from None
+            raise _bad_gateway(worker, f"no answer in {timeout.total:g} s") from None
         except (aiohttp.ClientError, ValueError) as error:
             raise _bad_gateway(worker, type(error).__name__) from error
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -233,6 +268,14 @@ class Cluster:
                 text=f"worker {worker} is rebalancing; ask again", headers={"Retry-After": "2"}
             )
         return status, answer
+
+
+def too_far(end: int) -> web.HTTPBadRequest:
+    """The answer where a list of several workers is asked for up to `end`."""
+    return web.HTTPBadRequest(
+        text=f"offset + limit is {end}, but at most {WINDOW} over several "
+        "workers: narrow the search, or ask each worker with scope=worker"
+    )
 
 
 def _path(patient_id: str) -> str:

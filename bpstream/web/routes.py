@@ -6,23 +6,29 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote_to_bytes
 
+import msgspec
 from aiohttp import web
 from prometheus_client.exposition import choose_encoder
 
 from bpstream.errors import NotFound, SinkError
 from bpstream.web.answers import json_answer
 from bpstream.web.cluster import FORWARDED, WINDOW, Cluster
+from bpstream.web.feed import Feed
+from bpstream.web.gathering import Wanted
 from bpstream.web.guard import STATIC
+from bpstream.web.query import number, query_of
 from bpstream.web.worker import Json, WebApp
 
 DEFAULT_LIMIT, MOST = 100, 1000
 """Patients of a page: where nothing is said, and at most."""
+FEED_LIMIT, MOST_OF_FEED = 60, 200
+"""Patients on view in the feed."""
 
 _ALERT_ID = re.compile("[0-9a-f]{16}")
 _DAY = timedelta(days=1)
 
-# Digits enough for any offset; more would only be slow to read.
-_DIGITS = 12
+# Bytes: a hundred thousand ids, or the longest of some hundreds.
+_LARGEST_QUESTION = 4 * 1024 * 1024
 
 
 class Routes:
@@ -31,6 +37,7 @@ class Routes:
     def __init__(self, worker: WebApp) -> None:
         self.worker = worker
         self.cluster = Cluster(worker)
+        self.feed = Feed(worker, self.cluster)
         # A closed list: what is asked for never becomes a path.
         self.files = {file.name: file for file in STATIC.iterdir()}
 
@@ -47,6 +54,9 @@ class Routes:
             web.get("/alerts", self.alerts),
             web.get("/alerts/", self.alerts),
             web.post("/alerts/{id}/acknowledge", self.acknowledge),
+            # No HEAD: it would have no end.
+            web.get("/feed", self.listen, allow_head=False),
+            web.post("/feed", self.tell_worker),
             web.get("/silences/", self.silences),
             web.post("/silences/", self.silence),
             web.get("/status", self.status),
@@ -67,20 +77,26 @@ class Routes:
         return web.FileResponse(file, headers={"Cache-Control": "no-cache"})
 
     async def patients(self, request: web.Request) -> web.Response:
-        """GET /patients/?search=&offset=0&limit=100: of all workers, or scope=worker."""
-        query = request.query
-        search, scope = query.get("search", ""), query.get("scope", "")
-        offset = _number(query, "offset", default=0, least=0)
-        if scope not in ("", "worker"):
-            raise web.HTTPBadRequest(text="scope can only be worker")
-        if scope == "worker":
-            limit = _number(query, "limit", default=DEFAULT_LIMIT, least=1, most=WINDOW)
-            total, patients = self.worker.patients.page(search=search, offset=offset, limit=limit)
-            return json_answer(
-                {"patients": patients, "total": total, "offset": offset, "limit": limit}
-            )
-        limit = _number(query, "limit", default=DEFAULT_LIMIT, least=1, most=MOST)
-        return json_answer(await self.cluster.page(search=search, offset=offset, limit=limit))
+        """GET /patients/?search=&sort=id&offset=0&limit=100: of all workers, or scope=worker."""
+        most = WINDOW if request.query.get("scope") else MOST
+        asked = query_of(request.query, default=DEFAULT_LIMIT, most=most)
+        if not asked.alone:
+            return json_answer(await self.cluster.page(asked))
+        told = {"offset": asked.offset, "limit": asked.limit}
+        return json_answer(self.cluster.part(asked) | told)
+
+    async def listen(self, request: web.Request) -> web.StreamResponse:
+        """GET /feed?search=&sort=id&offset=0&limit=60: events, of all workers or scope=worker."""
+        asked = query_of(request.query, default=FEED_LIMIT, most=MOST_OF_FEED)
+        return await self.feed.serve(request, asked)
+
+    async def tell_worker(self, request: web.Request) -> web.Response:
+        """POST /feed {windows, patients}: what another worker's feed shows of this one's."""
+        body = await _body(request.clone(client_max_size=_LARGEST_QUESTION))
+        with _refused():
+            wanted = msgspec.json.decode(body, type=Wanted)
+        part = msgspec.json.encode(self.feed.part(wanted))
+        return web.Response(body=part, content_type="application/json", charset="utf-8")
 
     async def patient(self, request: web.Request) -> web.Response:
         """GET /patients/{id}/, /patients/{id}/history (or history?format=fhir), or limits."""
@@ -113,7 +129,7 @@ class Routes:
         return json_answer(await self.cluster.alerts())
 
     async def _history(self, query: Mapping[str, str]) -> Json:
-        limit = _number(query, "limit", default=DEFAULT_LIMIT, least=1, most=MOST)
+        limit = number(query, "limit", default=DEFAULT_LIMIT, least=1, most=MOST)
         since = datetime.now(UTC) - _DAY
         if text := query.get("since", ""):
             try:
@@ -187,22 +203,6 @@ class Routes:
             },
             status=503 if reasons else 200,
         )
-
-
-def _number(
-    query: Mapping[str, str], name: str, *, default: int, least: int, most: int | None = None
-) -> int:
-    """`query[name]`, a whole number from `least` to `most`; else 400."""
-    text = query.get(name, "")
-    if not text:
-        return default
-    wanted = f"a whole number from {least} to {most}" if most else f"a whole number from {least}"
-    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
-        raise web.HTTPBadRequest(text=f"{name} must be {wanted}")
-    number = int(text)
-    if number < least or (most is not None and number > most):
-        raise web.HTTPBadRequest(text=f"{name} must be {wanted}, not {number}")
-    return number
 
 
 async def _body(request: web.Request) -> bytes:

@@ -33,7 +33,9 @@ class Web(driver.Web):
         self.web_app = web.Application(
             middlewares=[errors_as_json, guard.middleware()], client_max_size=_LARGEST_BODY
         )
-        self.web_app.add_routes(guard.routes() + Routes(app).table())
+        routes = Routes(app)
+        self.web_app.add_routes(guard.routes() + routes.table())
+        self.web_app.on_shutdown.append(lambda _: routes.feed.close())
         self.web_app.on_response_prepare.append(add_headers)
         self._runner = web.AppRunner(
             self.web_app, access_log=None, shutdown_timeout=_GRACE, max_line_size=_LONGEST_LINE

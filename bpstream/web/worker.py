@@ -1,10 +1,10 @@
 """The worker as the web server sees it: what it must offer to be asked about."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import aiohttp
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from yarl import URL
 
 Json = dict[str, Any]
@@ -46,8 +46,19 @@ class Patients(Protocol):
     def alerts(self) -> list[Json]:
         """The alerts that are pending or firing, the most urgent first."""
 
-    def page(self, *, search: str, offset: int, limit: int) -> tuple[int, list[Json]]:
-        """How many patients `search` finds, and those at `offset`, sorted by id."""
+    def window(
+        self, *, search: str, sort: str, offset: int, limit: int
+    ) -> tuple[int, list[str], list[int]]:
+        """How many patients `search` finds, and the ids and ranks of those at `offset`.
+
+        Sorted by rank and then by id, over this worker and all others.
+        """
+
+    def whole(self) -> Json:
+        """counts, alerts, ids and heat: what is said of all patients together."""
+
+    def encoded(self, patient_ids: Iterable[str]) -> dict[str, bytes]:
+        """What `get` tells of each, as JSON; those never seen are left out."""
 
 
 class Desk(Protocol):
@@ -92,6 +103,14 @@ class Metrics(Protocol):
     @property
     def registry(self) -> CollectorRegistry:
         """The worker's own registry."""
+
+    @property
+    def feed_clients(self) -> Gauge:
+        """How many listen to the feed."""
+
+    @property
+    def feed_events(self) -> Counter:
+        """Events sent to them, by kind."""
 
 
 class WebApp(Protocol):

@@ -71,7 +71,19 @@ def test_every_reading_is_one_document_one_entry_and_one_count(
         assert first.get("/status?scope=worker")["partitions"]
         assert second.get("/status?scope=worker")["partitions"]
 
-        assert first.stop() == second.stop() == 0
+        feeds = [each.feed("limit=200&sort=attention") for each in (first, second)]
+        for whole in map(next, feeds):
+            assert (whole["total"], whole["missing"], len(whole["heat"])) == (
+                PATIENTS,
+                [],
+                PATIENTS,
+            )
+            assert len(whole["patients"]) == 200
+            for told in whole["patients"]:
+                assert told["readings"] == should_count[told["patient_id"]]["readings"]
+
+        assert first.stop(within=10) == second.stop(within=10) == 0
+        assert all(beat["at"] for feed in feeds for beat in feed)
         again = stack.enter_context(worker(tmp_path, settings, name="again")).ready()
         assert counts(again) == should_count
 

@@ -61,6 +61,13 @@ class Worker:
         with urlopen(self.url + path, timeout=10) as answer:
             return json.load(answer)
 
+    def feed(self, query: str = "") -> Iterator[Any]:
+        """The data of the feed's events, until the worker ends it."""
+        with urlopen(f"{self.url}/feed?{query}", timeout=10) as answer:
+            for line in answer:
+                if line.startswith(b"data: "):
+                    yield json.loads(line.removeprefix(b"data: "))
+
     def patient(self, patient_id: str) -> Any:
         return self.get(f"/patients/{quote(patient_id, safe='')}/")
 

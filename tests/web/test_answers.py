@@ -59,7 +59,7 @@ async def test_an_error_nobody_expected_is_logged_and_not_shown(browser, caplog)
     def broken(**_: object) -> None:
         raise KeyError("a secret of the inside")
 
-    worker.patients.page = broken
+    worker.patients.window = broken
     async with serving(worker) as root:
         with caplog.at_level(logging.ERROR):
             answer = await browser.get(root / "patients/")

@@ -165,25 +165,35 @@ async def test_the_list_of_all_workers_is_one_sorted_list(browser):
             assert own["total"] < 5
 
 
+def a_worker_with_ranks(*ids):
+    worker = FakeWorker(*ids)
+    worker.patients.ranks = {each: len(each) % 2 for each in ids}
+    return worker
+
+
 @given(
     parts=st.lists(st.sets(st.text("ab/<", min_size=1, max_size=3)), min_size=2, max_size=3),
     offset=st.integers(0, 12),
     limit=st.integers(1, 12),
     search=st.sampled_from(["", "a", "&scope=", "<"]),
+    sort=st.sampled_from(["id", "attention"]),
 )
 @settings(max_examples=20, deadline=None)
-def test_a_page_of_all_workers_is_the_page_of_one_that_held_them_all(parts, offset, limit, search):
+def test_a_page_of_all_workers_is_the_page_of_one_that_held_them_all(
+    parts, offset, limit, search, sort
+):
     held = [part - set().union(*parts[:i]) for i, part in enumerate(parts)]
-    query = {"offset": offset, "limit": limit, "search": search}
+    query = {"offset": offset, "limit": limit, "search": search, "sort": sort}
 
     async def gathered() -> dict:
-        workers = [FakeWorker(*part) for part in held]
+        workers = [a_worker_with_ranks(*part) for part in held]
         async with a_cluster(*workers) as roots, aiohttp.ClientSession() as browser:
             return await (await browser.get(roots[0] / "patients/", params=query)).json()
 
-    total, patients = FakeWorker(*set().union(*held)).patients.page(**query)
+    patients = a_worker_with_ranks(*set().union(*held)).patients
+    total, ids, _ = patients.window(**query)
     assert asyncio.run(gathered()) == {
-        "patients": patients,
+        "patients": [patients.get(each) for each in ids],
         "total": total,
         "offset": offset,
         "limit": limit,

@@ -137,23 +137,29 @@ async def test_history_is_oldest_first_with_null_where_nothing_was_measured(brow
         ({"search": "a"}, 2, ["a1", "a2"]),
         ({"search": "<script>"}, 0, []),
         ({"limit": "1000"}, 3, ["a1", "a2", "b1"]),
+        ({"sort": "id"}, 3, ["a1", "a2", "b1"]),
+        ({"sort": "attention"}, 3, ["a2", "b1", "a1"]),
+        ({"sort": "attention", "search": "a", "limit": "1"}, 2, ["a2"]),
         ({"scope": "worker", "limit": "10000"}, 3, ["a1", "a2", "b1"]),
     ],
 )
-async def test_the_list_is_paged_and_searched(browser, query, total, ids):
-    async with serving(FakeWorker("b1", "a2", "a1")) as root:
+async def test_the_list_is_sorted_paged_and_searched(browser, query, total, ids):
+    worker = FakeWorker("b1", "a2", "a1")
+    worker.patients.ranks = {"b1": 1, "a2": 1, "a1": 2} if query.get("sort") else {}
+    async with serving(worker) as root:
         for path in ("patients/", "patients"):
             answer = await (await browser.get(root / path, params=query)).json()
             assert [each["patient_id"] for each in answer["patients"]] == ids
             wanted = {"limit": int(query.get("limit", 100)), "offset": int(query.get("offset", 0))}
-            assert answer == {"patients": answer["patients"], "total": total} | wanted
+            ranks = {"ranks": [0, 0, 0]} if "scope" in query else {}
+            assert answer == {"patients": answer["patients"], "total": total} | wanted | ranks
 
 
 @pytest.mark.parametrize(
     "query",
     [{"limit": each} for each in ("0", "1001", "-1", "ten", "1.5", "1e2", "²", "9" * 5000)]
     + [{"offset": each} for each in ("-1", "x", "٣")]
-    + [{"scope": "cluster"}, {"scope": "worker", "limit": "10001"}],
+    + [{"scope": "cluster"}, {"scope": "worker", "limit": "10001"}, {"sort": "name"}],
 )
 async def test_a_number_that_cannot_be_is_a_400_that_says_what_can(browser, query):
     async with serving(FakeWorker()) as root:

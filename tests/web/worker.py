@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 
 import aiohttp
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import Counter
 from yarl import URL
 
 from bpstream.errors import Conflict, NotFound
+from bpstream.stream.metrics import Metrics
 from bpstream.web.server import Web
 
 
@@ -54,11 +55,13 @@ class FakeDesk:
 
 
 class FakePatients:
-    """Patients by id; `search` finds a part of an id."""
+    """Patients by id; `search` finds a part of an id, `ranks` tell who needs attention first."""
 
     def __init__(self, *ids):
         self.by_id = {each: a_patient(each) for each in ids}
+        self.ranks = {}
         self.raised = []
+        self.asked = 0
 
     def get(self, patient_id):
         return self.by_id.get(patient_id)
@@ -69,9 +72,26 @@ class FakePatients:
     def alerts(self):
         return self.raised
 
-    def page(self, *, search, offset, limit):
-        found = sorted(each for each in self.by_id if search in each)
-        return len(found), [self.by_id[each] for each in found[offset : offset + limit]]
+    def window(self, *, search, sort, offset, limit):
+        ranks = {each: self.ranks.get(each, 0) if sort == "attention" else 0 for each in self.by_id}
+        found = sorted((rank, each) for each, rank in ranks.items() if search in each)
+        shown = found[offset : offset + limit]
+        return len(found), [each for _, each in shown], [rank for rank, _ in shown]
+
+    def whole(self):
+        self.asked += 1
+        counts = dict.fromkeys(("critical", "high", "medium", "low", "none", "stale"), 0)
+        for each in self.by_id.values():
+            counts[each["last"]["severity"]] += 1
+        ids = sorted(self.by_id)
+        heat = "".join(str(self.ranks.get(each, 3)) for each in ids)
+        waiting = sum(not each.get("acknowledged") for each in self.raised)
+        alerts = {"total": len(self.raised), "unacknowledged": waiting, "shown": self.raised[:60]}
+        return {"counts": counts, "alerts": alerts, "ids": ids, "heat": heat}
+
+    def encoded(self, patient_ids):
+        found = {each: self.get(each) for each in patient_ids}
+        return {each: json.dumps(told).encode() for each, told in found.items() if told}
 
 
 @dataclass
@@ -108,7 +128,7 @@ class FakeWorker:
         self.patients = FakePatients(*patient_ids)
         self.desk = FakeDesk()
         self.health = FakeHealth()
-        self.metrics = SimpleNamespace(registry=CollectorRegistry())
+        self.metrics = Metrics()
         Counter("bpstream_readings", "Readings.", registry=self.metrics.registry).inc(7)
         self.own_url = URL("http://127.0.0.1:6066/")
         self.owners = {}
