@@ -1,5 +1,6 @@
 """Patients and their alerts as the web shows them: rows of the table, made ready for JSON."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -31,6 +32,7 @@ from bpstream.stream.tables import PatientTable
 MOST_ALERTS = 60
 """Alerts that are told of in full where there are many."""
 
+_ALERT_ID = re.compile(r"[0-9a-f]{16}")
 _STATES: dict[int, str] = {State.PENDING: PENDING, State.FIRING: FIRING}
 
 
@@ -143,31 +145,40 @@ class PatientView:
 
     def alerts(self) -> list[Json]:
         """The alerts that are pending or firing, the most urgent first."""
-        found = [*self._of_no_patient()]
-        for partition in self._table.partitions().values():
-            slots = partition.patients.rows["alarms"]
-            for at, rule in enumerate(self._rules):
-                on = np.flatnonzero(_is_on(slots[:, at], rule.mark))
-                found += self._alerts_of(partition, at, on)
+        found = [*self._of_no_patient(), *self._of_patients(lambda slots: True)]
         return sorted(found, key=urgency)
 
     def alert(self, alert_id: str) -> Json | None:
         """One alert that is pending or firing, or None."""
-        return next((each for each in self.alerts() if each["alert_id"] == alert_id), None)
+        of_none = (each for each in self._of_no_patient() if each["alert_id"] == alert_id)
+        if (found := next(of_none, None)) is not None or not _ALERT_ID.fullmatch(alert_id):
+            return found
+        number = np.uint64(int(alert_id, 16))
+        return next(self._of_patients(lambda slots: slots["alert"] == number), None)
 
     def firing(self, severity: str) -> list[Json]:
         """The alerts about patients that fire, as severe as that, of partitions in our hands."""
         level = SEVERITY_NAMES.index(severity)
-        found: list[Json] = []
-        for partition in self._table.partitions().values():
-            if partition.lost or not partition.taken_over:
-                continue
+        ours = [
+            each for each in self._table.partitions().values() if each.taken_over and not each.lost
+        ]
+        return [
+            *self._of_patients(
+                lambda slots: (slots["state"] == State.FIRING) & (slots["severity"] == level), ours
+            )
+        ]
+
+    def _of_patients(
+        self,
+        chosen: Callable[[NDArray[np.void]], NDArray[np.bool_] | bool],
+        partitions: Iterable[Partition] | None = None,
+    ) -> Iterator[Json]:
+        """Those of the alerts about patients, pending or firing, whose slots are `chosen`."""
+        for partition in self._table.partitions().values() if partitions is None else partitions:
             slots = partition.patients.rows["alarms"]
             for at, rule in enumerate(self._rules):
-                fires = _is_on(slots[:, at], rule.mark) & (slots["state"][:, at] == State.FIRING)
-                on = np.flatnonzero(fires & (slots["severity"][:, at] == level))
-                found += self._alerts_of(partition, at, on)
-        return found
+                on = _is_on(slots[:, at], rule.mark) & chosen(slots[:, at])
+                yield from self._alerts_of(partition, at, np.flatnonzero(on))
 
     def _of_no_patient(self) -> Iterator[Json]:
         for each in self._of_ward():
