@@ -106,6 +106,11 @@ class Patients:
         """A view of all rows, shape ``(len(self),)``; adding patients may move it."""
         return self._rows[: len(self._ids)]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the rows take, those kept for more patients included."""
+        return self._rows.nbytes
+
     def row(self, patient_id: str) -> np.void | None:
         """The row of one patient, or None."""
         position = self._position.get(patient_id)

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
 
-from elastic_transport import TlsError, TransportError
-
 from bpstream.errors import BPStreamError, SinkError, StartError
-from bpstream.sinks.client import ApiError, AsyncElasticsearch, UnsupportedProductError
+from bpstream.sinks.client import (
+    ApiError,
+    AsyncElasticsearch,
+    TlsError,
+    TransportError,
+    UnsupportedProductError,
+)
 
 _LONGEST_REASON = 500
 

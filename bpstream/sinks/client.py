@@ -1,13 +1,16 @@
-"""elasticsearch-py, without what its serializer takes in wherever it is installed.
+"""elasticsearch-py, without what it takes in wherever it is installed.
 
-No document holds a data frame or an Arrow scalar, and they would cost a worker 25 MB.
+No document holds a data frame or an Arrow scalar, and they would cost a worker 25 MB.  Spans of
+its own would tell what it sends, and it needs no second HTTP client.
 """
 
 import sys
 
-_absent = [name for name in ("pyarrow", "pandas") if name not in sys.modules]
+_UNWANTED = ("pyarrow", "pandas", "opentelemetry", "requests")
+_absent = [name for name in _UNWANTED if name not in sys.modules]
 sys.modules.update(dict.fromkeys(_absent))  # type: ignore[arg-type]  # None: an import fails
 try:
+    from elastic_transport import TlsError, TransportError
     from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError, UnsupportedProductError
     from elasticsearch.serializer import CompatibilityModeNdjsonSerializer
 finally:
@@ -19,5 +22,7 @@ __all__ = [
     "AsyncElasticsearch",
     "CompatibilityModeNdjsonSerializer",
     "NotFoundError",
+    "TlsError",
+    "TransportError",
     "UnsupportedProductError",
 ]

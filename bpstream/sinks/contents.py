@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from elastic_transport import TransportError
 
 from bpstream.errors import SinkError
 from bpstream.sinks import answers
-from bpstream.sinks.client import ApiError, AsyncElasticsearch, NotFoundError
+from bpstream.sinks.client import ApiError, AsyncElasticsearch, NotFoundError, TransportError
 from bpstream.sinks.segment_files import (
     Position,
     SegmentName,

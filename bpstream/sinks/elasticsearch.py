@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
-from elastic_transport import TransportError
 from msgspec import convert
 from tenacity import wait_random_exponential
 from tenacity.wait import wait_base
@@ -13,7 +12,12 @@ from tenacity.wait import wait_base
 from bpstream.document import Entry, Found, Line, Refused, Removal, latest, month_of
 from bpstream.errors import BPStreamError, SinkError, StartError
 from bpstream.sinks import answers
-from bpstream.sinks.client import ApiError, AsyncElasticsearch, CompatibilityModeNdjsonSerializer
+from bpstream.sinks.client import (
+    ApiError,
+    AsyncElasticsearch,
+    CompatibilityModeNdjsonSerializer,
+    TransportError,
+)
 from bpstream.sinks.node import MOST_DOCUMENTS, Node
 from bpstream.sinks.template import Template
 

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-from elastic_transport import TransportError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_base
 
@@ -11,7 +10,7 @@ from bpstream.document import Refused
 from bpstream.errors import BPStreamError, SinkError
 from bpstream.sinks import answers
 from bpstream.sinks.answers import Verdict
-from bpstream.sinks.client import ApiError, AsyncElasticsearch
+from bpstream.sinks.client import ApiError, AsyncElasticsearch, TransportError
 
 MOST_DOCUMENTS = 1000
 """How many documents a request is about at most."""

@@ -3,12 +3,10 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from elastic_transport import TransportError
-
 from bpstream.errors import StartError
 from bpstream.jsondiff import Difference, differences
 from bpstream.sinks import answers
-from bpstream.sinks.client import ApiError, AsyncElasticsearch, NotFoundError
+from bpstream.sinks.client import ApiError, AsyncElasticsearch, NotFoundError, TransportError
 from bpstream.sinks.mapping import PROPERTIES, index_template
 
 Answer = TypeVar("Answer")

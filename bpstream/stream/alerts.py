@@ -8,11 +8,12 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from bpstream.acknowledgements import SaidBook
-from bpstream.alert import CHANGED, FIRING, RECOVERED, Alert
+from bpstream.alert import CHANGED, FIRING, PHYSIOLOGICAL, RECOVERED, Alert
 from bpstream.stream.metrics import Metrics
 from bpstream.stream.publish import Publisher, Record
 
@@ -58,6 +59,7 @@ class Alerts:
         ]
         if over and self._forget is not None:
             await self._forget(over)
+        self._tell_how_late(alerts)
         kinds = Counter((alert.rule, alert.severity, alert.state) for alert in alerts)
         for kind, count in kinds.items():
             self._metrics.alerts.labels(*kind).inc(count)
@@ -75,6 +77,14 @@ class Alerts:
             )
         if len(alerts) > _LINES_AT_ONCE:
             log.warning("and %d more alerts at once", len(alerts) - _LINES_AT_ONCE)
+
+    def _tell_how_late(self, alerts: Sequence[Alert]) -> None:
+        """Observe the time from a reading to what it made fire; of a silence no reading tells."""
+        now = datetime.now(UTC)
+        for alert in alerts:
+            if alert.kind == PHYSIOLOGICAL and alert.state == FIRING and not alert.repeat:
+                late = now - datetime.fromisoformat(alert.taken_at)
+                self._metrics.alert_seconds.observe(max(0.0, late.total_seconds()))
 
     def _marked(self, alert: Alert, now: int) -> Alert:
         """A recovery is told all the same: who knows of the alert is to know that it is over."""

@@ -39,6 +39,7 @@ from bpstream.stream.sinks import new_archive, new_index
 from bpstream.stream.stores import Stores
 from bpstream.stream.tables import Changelog, OwnedPartition, PatientTable
 from bpstream.stream.topics import Topics, changelog_of, prepare
+from bpstream.stream.traces import Traces
 from bpstream.stream.view import PatientView
 from bpstream.stream.ward import WardAlarms
 from bpstream.stream.wiring import people_of, stores_and_classifier, ward_alarms
@@ -103,7 +104,9 @@ class App(faust.App):
         self._since = datetime.now(UTC)
         self.chunk_size = settings.batch_size
         self.failure: BaseException | None = None
-        self.publisher = Publisher(self._kafka_producer, self.health)
+        self.model = model.load(model.named(settings.model, shipped("models")))
+        self.metrics = Metrics(self.model.distributions)
+        self.publisher = Publisher(self._kafka_producer, self.health, self.metrics)
         self.table = PatientTable(
             self,
             changelog=changelog_of(settings),
@@ -111,8 +114,6 @@ class App(faust.App):
             read=self._read_changelog,
             is_member=self._is_member,
         )
-        self.model = model.load(model.named(settings.model, shipped("models")))
-        self.metrics = Metrics(self.model.distributions)
         rules = Path(settings.alarm_rules) if settings.alarm_rules else None
         self.limits, self.said = LimitBook(), SaidBook()
         self.alarms = Alarms(alarm_rules.load(rules), self.limits)
@@ -129,6 +130,7 @@ class App(faust.App):
         self.found = Topics(settings.partitions, embedded_run)
         self.classifier: Classifier | None = None
         self.desk: Desk | None = None
+        self.traces: Traces | None = None
         observations = self.topic(
             settings.topic,
             settings.rekeyed_topic,
@@ -163,7 +165,9 @@ class App(faust.App):
 
     async def _turn(self) -> None:
         self.health.turn()
+        partitions = self.table.partitions().values()
         self.metrics.patients.set(len(self.patients))
+        self.metrics.state_bytes.set(sum(each.patients.nbytes for each in partitions))
         lag = self._lag().items()
         self.metrics.tell_lag((tp.topic, tp.partition, behind) for tp, behind in lag)
         self.metrics.model.look()
@@ -210,6 +214,7 @@ class App(faust.App):
         await self.add_runtime_dependency(people.followed)
         await self.add_runtime_dependency(people.reminders)
         self.desk, alerts = people.desk, people.alerts
+        self.traces = Traces.from_environment(os.environ, service=self.settings.app_id)
         self.stores, classifier = stores_and_classifier(
             self,
             self.new_archive(self.settings, lineage=self.found.lineage),
@@ -274,6 +279,8 @@ class App(faust.App):
             await self.classifier.lanes.stop()
         if self.stores is not None:
             await self.stores.archive.close()
+        if self.traces is not None:
+            await self.traces.close()
 
     async def _on_rebalance_complete(self, *_: Any, **__: Any) -> None:
         self.health.ready()

@@ -34,9 +34,11 @@ from bpstream.stream.losses import Losses
 from bpstream.stream.metrics import Metrics
 from bpstream.stream.publish import Publisher, Record, TooLarge
 from bpstream.stream.rekey import chunk_of, going_home, homeward, rekeyed_chunk_of
+from bpstream.stream.stages import Stages
 from bpstream.stream.stores import PartitionLost, Stores
 from bpstream.stream.tables import OwnedPartition, PatientTable
 from bpstream.stream.topics import Topics
+from bpstream.stream.traces import Traces
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class _Judged(NamedTuple):
     batch: Batch | None
     """None where it is no chunk's."""
     step: Step
+    stages: Stages | None = None
 
 
 class _Done(NamedTuple):
@@ -62,7 +65,7 @@ class _Done(NamedTuple):
     partition: OwnedPartition
     batch: Batch
     event: Any
-    began: float
+    stages: Stages
 
 
 class _Ownership(NamedTuple):
@@ -102,6 +105,7 @@ class Classifier:
         metrics: Metrics,
         generation: Callable[[], int],
         on_error: Callable[[BaseException], Awaitable[None]],
+        traces: Traces | None = None,
     ) -> None:
         """`generation` tells the consumer group's current one."""
         self._pipeline, self._silence, self._release = pipeline, silence, release
@@ -109,7 +113,7 @@ class Classifier:
         self._publisher, self._dead_letters, self._metrics = publisher, dead_letters, metrics
         self._alerts, self._intake, self._losses = alerts, intake, losses
         self._topics, self._rekeyed_topic = topics, rekeyed_topic
-        self._enriched_topic = enriched_topic
+        self._enriched_topic, self._traces = enriched_topic, traces
         self._generation = generation
         self.lanes = Lanes(self.judge, self.store, room=AHEAD, on_error=on_error)
 
@@ -133,7 +137,7 @@ class Classifier:
 
     async def judge(self, event: Any, keep: Keep[_Judged | _Done]) -> None:
         """Everything that does not wait for a store: the state, and the alerts."""
-        began = time.monotonic()
+        stages = Stages()
         message = event if isinstance(event, _Ownership | _Look) else event.message
         if message.generation_id != self._generation():
             return  # Fetched before the partitions moved: it is delivered again.
@@ -152,6 +156,7 @@ class Classifier:
         await self._losses.look(partition, chunk.topic, message.value[0].offset)
         batch = self._pipeline.read(chunk, partition)
         await self._send_away(batch)
+        stages.is_read()
         for step in self._pipeline.steps(batch, partition, now=time.time_ns() // 1000):
             if isinstance(step, Wanted):
                 if not await self._look_up(partition, step.document_ids):
@@ -159,8 +164,9 @@ class Classifier:
                 continue
             await self._alerts.publish(step.alerts)
             await self._say_unknown(batch, step)
-            await keep(_Judged(partition, batch, step), step.size)
-        await keep(_Done(partition, batch, event, began), _held(message))
+            await keep(_Judged(partition, batch, step, stages), step.size)
+        stages.is_judged()
+        await keep(_Done(partition, batch, event, stages), _held(message))
 
     async def store(self, item: _Judged | _Done) -> None:
         """Store a step; a chunk is acknowledged when the last effect of it is stored."""
@@ -169,9 +175,14 @@ class Classifier:
             return  # Its new owner has the chunk delivered again.
         if isinstance(item, _Done):
             item.event.ack()
-            count_chunk(self._metrics, item.batch, item.began)
+            item.stages.is_stored()
+            count_chunk(self._metrics, item.batch, item.stages)
+            if self._traces is not None:
+                self._traces.chunk(item.batch, item.stages, partition=partition.number)
             await self._stores.seal(partition)
         else:
+            if item.stages is not None:
+                item.stages.is_storing()
             with suppress(PartitionLost):
                 refused = await self._store(partition, item.batch, item.step)
                 count_step(self._metrics, item.step, refused)

@@ -5,6 +5,7 @@ import time
 from bpstream.batch import Batch, Step
 from bpstream.stream.dead_letters import REFUSED
 from bpstream.stream.metrics import Metrics
+from bpstream.stream.stages import Stages
 
 UNKNOWN_RETRACTION = "unknown_retraction"
 """Reason of a dead letter: what is taken back is neither in the state nor in the stores."""
@@ -25,8 +26,8 @@ def count_step(metrics: Metrics, step: Step, refused: int) -> None:
         metrics.model.failed(step.failure)
 
 
-def count_chunk(metrics: Metrics, batch: Batch, began: float) -> None:
-    """Count a chunk of which everything is stored; it `began` at that monotonic time."""
+def count_chunk(metrics: Metrics, batch: Batch, stages: Stages) -> None:
+    """Count a chunk of which everything is stored."""
     inputs = metrics.inputs
     metrics.rekeyed.inc(len(batch.away) + len(batch.retractions_away))
     metrics.redelivered.inc(batch.skipped)
@@ -38,7 +39,9 @@ def count_chunk(metrics: Metrics, batch: Batch, began: float) -> None:
     for ignored in batch.ignored:
         inputs.labels("ignored", ignored.reason).inc()
     metrics.chunks.inc()
-    metrics.chunk_seconds.observe(time.monotonic() - began)
+    metrics.chunk_seconds.observe(stages.seconds)
+    for stage in stages:
+        metrics.stage_seconds.labels(stage.name).observe(stage.seconds)
     if len(batch.chunk):
         oldest = float(batch.chunk.arrived_at.min()) / 1e6
         metrics.latency_seconds.observe(max(0.0, time.time() - oldest))

@@ -11,6 +11,8 @@ _QUIET = {
     "mode": "WARNING",
     "aiokafka": "ERROR",
     "elastic_transport": "ERROR",
+    "opentelemetry": "ERROR",
+    "urllib3": "ERROR",
     "bpstream.kafka": "ERROR",
     # Faust's services, ours among them, announce each start and stop.
     "bpstream.stream.app": "WARNING",

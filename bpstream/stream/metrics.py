@@ -59,12 +59,39 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self.stage_seconds = Histogram(
+            "bpstream_stage_seconds",
+            "Of a chunk, by stage: read (parsed), judge (rules, model, alerts), store (archive, "
+            "index, state); they overlap",
+            ("stage",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.alert_seconds = Histogram(
+            "bpstream_alert_seconds",
+            "From the time a reading was taken until Kafka has the alert that it made fire",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
         self.stored = Counter(
             "bpstream_stored", "Documents stored, by sink", ("sink",), registry=self.registry
         )
+        self.removed = Counter(
+            "bpstream_removed",
+            "Documents taken out again (corrected, retracted), by sink",
+            ("sink",),
+            registry=self.registry,
+        )
+        self.sink_seconds = Histogram(
+            "bpstream_sink_seconds",
+            "Of a write, a removal or a look-up, until the sink (archive, index, kafka) is done",
+            ("sink",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
         self.retries = Counter(
             "bpstream_retries",
-            "Writes that had to be tried again",
+            "Writes that had to be tried again (archive, index, kafka)",
             ("sink",),
             registry=self.registry,
         )
@@ -76,7 +103,8 @@ class Metrics:
         )
         self.notified = Counter(
             "bpstream_notified",
-            "Alerts sent to a webhook or to Alertmanager, by outcome (sent, refused)",
+            "Alerts for a webhook or Alertmanager, by outcome (sent, refused); retried: requests "
+            "that failed",
             ("receiver", "outcome"),
             registry=self.registry,
         )
@@ -96,6 +124,11 @@ class Metrics:
             "bpstream_feed_events",
             "Events sent to clients of GET /feed (whole, change)",
             ("event",),
+            registry=self.registry,
+        )
+        self.state_bytes = Gauge(
+            "bpstream_state_bytes",
+            "Memory that the rows of this worker's patients take",
             registry=self.registry,
         )
         self.lag = Gauge(

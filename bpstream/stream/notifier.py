@@ -14,7 +14,7 @@ import mode
 import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from bpstream.document import Refused
 from bpstream.errors import SinkError
@@ -106,9 +106,7 @@ class Notifier(mode.Service):
         async for attempt in AsyncRetrying(
             wait=wait_random_exponential(multiplier=0.5, max=10.0),
             retry=retry_if_exception_type(SinkError),
-            before_sleep=lambda state: self._health.warn(
-                self._name, str(state.outcome.exception() if state.outcome else "")
-            ),
+            before_sleep=self._failed,
         ):
             with attempt:
                 refused = await self._receiver.write(events)
@@ -118,6 +116,10 @@ class Notifier(mode.Service):
         sent.labels(self._name, "refused").inc(len(refused))
         for position, reason in refused:
             log.error("%s refuses alert %d of %d: %s", self._name, position, len(events), reason)
+
+    def _failed(self, state: RetryCallState) -> None:
+        self._health.warn(self._name, str(state.outcome.exception() if state.outcome else ""))
+        self._metrics.notified.labels(self._name, "retried").inc()
 
 
 class _Marked(msgspec.Struct):

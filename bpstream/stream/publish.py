@@ -5,6 +5,7 @@ Faust's `send` costs about seven times as much per record and acknowledges later
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
@@ -26,6 +27,7 @@ from tenacity import (
 
 from bpstream.errors import StartError
 from bpstream.stream.health import Health
+from bpstream.stream.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +56,10 @@ def partition_of(key: bytes, partitions: int) -> int:
 class Publisher:
     """Publishes until Kafka has it.  While Kafka is away it waits, and `health` says so."""
 
-    def __init__(self, producer: Any, health: Health) -> None:
+    def __init__(self, producer: Any, health: Health, metrics: Metrics | None = None) -> None:
         """`producer` gives aiokafka's producer when called."""
         self._producer = producer
-        self._health = health
+        self._health, self._metrics = health, metrics or Metrics()
 
     async def publish(self, topic: str, records: Sequence[Record], *, partitions: int) -> None:
         """Publish `records`, each in the partition of its key (one without goes to 0)."""
@@ -97,9 +99,7 @@ class Publisher:
         async for attempt in AsyncRetrying(
             wait=wait_random_exponential(multiplier=0.2, max=10.0),
             retry=retry_if_exception(_may_pass),
-            before_sleep=lambda state: self._health.trouble(
-                "kafka", f"Kafka does not take records for {topic} ({_said(state)})"
-            ),
+            before_sleep=lambda state: self._failed(topic, state),
             reraise=True,
         ):
             with attempt:
@@ -109,6 +109,7 @@ class Publisher:
         raise AssertionError("a retry without a stop ends by returning or raising")
 
     async def _send_once(self, batch: Any, count: int, topic: str, partition: int) -> int:
+        asked = time.monotonic()
         try:
             # Shielded: a batch handed over is sent, whoever stops waiting for it.
             sent = await self._producer().send_batch(batch, topic, partition=partition)
@@ -118,7 +119,12 @@ class Publisher:
         except TopicAuthorizationFailedError:
             raise StartError(f"Kafka does not let this user write to the topic {topic}") from None
         self._health.clear("kafka")
+        self._metrics.sink_seconds.labels("kafka").observe(time.monotonic() - asked)
         return int(metadata.offset) + count - 1
+
+    def _failed(self, topic: str, state: RetryCallState) -> None:
+        self._health.trouble("kafka", f"Kafka does not take records for {topic} ({_said(state)})")
+        self._metrics.retries.labels("kafka").inc()
 
 
 def _may_pass(error: BaseException) -> bool:

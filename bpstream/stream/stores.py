@@ -128,6 +128,7 @@ class Stores:
         if archived is not None:
             partition.archived = archived
         self._metrics.stored.labels("archive").inc(len(entries))
+        self._metrics.removed.labels("archive").inc(len(removals))
 
     async def find_by(self, partition: OwnedPartition, entries: Sequence[Entry]) -> list[Refused]:
         """Index `entries`; returns those the index will never take."""
@@ -141,6 +142,7 @@ class Stores:
         """Take documents out of the index."""
         if removals:
             await self._insist("index", lambda: self.index.remove(removals), partition)
+            self._metrics.removed.labels("index").inc(len(removals))
 
     async def look_up(
         self, partition: OwnedPartition, document_ids: Sequence[str]
@@ -183,6 +185,7 @@ class Stores:
         while True:
             if partition is not None and partition.lost:
                 raise PartitionLost
+            asked = time.monotonic()
             try:
                 result = await self._watched(part, write, partition)
             except SinkError as error:
@@ -194,6 +197,7 @@ class Stores:
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 self._health.clear(part)
+                self._metrics.sink_seconds.labels(part).observe(time.monotonic() - asked)
                 return result
 
     async def _watched(

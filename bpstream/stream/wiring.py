@@ -84,6 +84,7 @@ def stores_and_classifier(
         metrics=app.metrics,
         generation=lambda: app.consumer_generation_id,
         on_error=app.stop_worker,
+        traces=app.traces,
     )
     return stores, classifier
 

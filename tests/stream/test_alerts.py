@@ -1,6 +1,7 @@
 """Alerts on their way out: where they go, and what the log says of them."""
 
 import logging
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -104,3 +105,34 @@ async def test_of_many_alerts_at_once_twenty_are_said_and_the_others_counted(
     assert len(caplog.messages) == lines
     assert caplog.messages[20:] == [f"and {n} more alerts at once" for n in more]
     assert sum(len(sent.records) for sent in kafka.sent) == count
+
+
+@pytest.mark.parametrize(
+    ("changes", "observed"),
+    [
+        ({}, 1),
+        ({"state": "changed"}, 0),
+        ({"state": "recovered"}, 0),
+        ({"state": "acknowledged"}, 0),
+        ({"kind": "technical"}, 0),  # no reading tells of a silence
+        ({"repeat": 1}, 0),
+    ],
+)
+async def test_how_late_an_alert_is_counts_from_the_reading_that_made_it_fire(
+    alerts, metrics, changes, observed
+):
+    taken = datetime.now(UTC) - timedelta(seconds=40)
+    await alerts.publish([an_alert(taken_at=taken.isoformat(), **changes)])
+    registry = metrics.registry
+    assert registry.get_sample_value("bpstream_alert_seconds_count") == observed
+    at_most = [
+        registry.get_sample_value("bpstream_alert_seconds_bucket", {"le": le})
+        for le in ("30.0", "60.0")
+    ]
+    assert at_most == [0, observed]
+
+
+async def test_a_reading_from_the_future_is_not_told_before_it_was_taken(alerts, metrics):
+    soon = datetime.now(UTC) + timedelta(minutes=5)
+    await alerts.publish([an_alert(taken_at=soon.isoformat())])
+    assert metrics.registry.get_sample_value("bpstream_alert_seconds_sum") == 0

@@ -247,6 +247,18 @@ async def test_every_input_has_exactly_one_fate(inputs, fates, together, new_wor
     assert fates_of(worker) == fates
 
 
+@pytest.mark.parametrize("values", [[body(READING)], [b"rubbish"]])
+async def test_of_every_chunk_it_is_told_how_long_each_stage_took(new_worker, values):
+    worker = new_worker()
+    await worker.put(0, *values)
+    await until(lambda: worker.acked == [0])
+    told = worker.metrics.registry.get_sample_value
+    whole = told("bpstream_chunk_seconds_sum")
+    for stage in ("read", "judge", "store"):
+        assert told("bpstream_stage_seconds_count", {"stage": stage}) == 1
+        assert 0 <= told("bpstream_stage_seconds_sum", {"stage": stage}) <= whole
+
+
 async def test_a_state_tells_what_was_archived_in_its_time_from_what_was_before(new_worker):
     first = new_worker()
     await first.put(0, body(READING))

@@ -165,6 +165,7 @@ async def test_a_receiver_that_is_away_is_tried_again_and_the_worker_is_warned_a
         await until(lambda: inbox.sent == [b"1", b"2"])
         await until(lambda: health.warnings() == [])
     assert caplog.messages.count(f"{AWAY}; trying again") == 1
+    assert total(metrics.notified, receiver="webhook", outcome="retried") >= 1
     assert total(metrics.notified, receiver="webhook", outcome="sent") == 2
 
 

@@ -25,6 +25,7 @@ from bpstream.errors import StartError
 from bpstream.reading import Origin
 from bpstream.stream.dead_letters import DeadLetter, DeadLetters
 from bpstream.stream.health import Health
+from bpstream.stream.metrics import Metrics, total
 from bpstream.stream.publish import Publisher, Record, TooLarge, partition_of
 from tests.stream.brokers import everything_on, make_topic
 
@@ -221,8 +222,9 @@ async def test_a_broker_that_is_away_is_tried_again_and_the_worker_is_not_ready_
 ):
     caplog.set_level(logging.WARNING)
     broker = AwayBroker(KafkaConnectionError, NotLeaderForPartitionError)
+    metrics = Metrics()
     publishing = asyncio.create_task(
-        Publisher(lambda: broker, health).publish_to("alerts", 0, [Record(b"k", b"v")] * 3)
+        Publisher(lambda: broker, health, metrics).publish_to("alerts", 0, [Record(b"k", b"v")] * 3)
     )
     async with asyncio.timeout(5):
         while not health.reasons():
@@ -232,6 +234,9 @@ async def test_a_broker_that_is_away_is_tried_again_and_the_worker_is_not_ready_
     assert health.reasons() == []
     assert len(broker.took) == 1
     assert broker.took[0].count(b"v") >= 3
+    assert total(metrics.retries, sink="kafka") == 2
+    found = metrics.registry.get_sample_value("bpstream_sink_seconds_count", {"sink": "kafka"})
+    assert found == 1
 
 
 async def test_a_broker_that_refuses_us_is_not_tried_again(health):

@@ -357,3 +357,30 @@ async def test_a_worker_waits_for_its_index_before_it_takes_a_partition(
     await stores.open()
     assert (archive.calls, sink.calls) == ([("check",)], [("check",), ("check",), ("prepare",)])
     assert (told.pauses, health.reasons()) == ([], [])
+
+
+# What is measured of them.
+
+
+async def test_the_time_of_a_request_is_that_of_the_attempt_which_succeeded(
+    stores, sink, partition, metrics, clock
+):
+    def lasts_two_seconds() -> None:
+        clock.now += 2.0
+
+    sink.on_call, sink.takes, sink.returns = lasts_two_seconds, [30.0], []
+    await stores.find_by(partition, ENTRIES)
+    seconds = [
+        metrics.registry.get_sample_value(f"bpstream_sink_seconds_{part}", {"sink": "index"})
+        for part in ("count", "sum")
+    ]
+    assert seconds == [1, 2.0]
+
+
+async def test_what_was_taken_out_is_counted_by_the_store_it_is_gone_from(
+    stores, sink, partition, metrics
+):
+    await stores.keep(partition, ENTRIES, REMOVALS)
+    await stores.remove(partition, 2 * REMOVALS)
+    counted = [total(metrics.removed, sink=sink) for sink in ("archive", "index")]
+    assert counted == [1, 2]
