@@ -10,6 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.secure import Certificates, SecuredKafka
 from tests.services import Service, running
 
 # A machine that is busy is slow: no test may fail of that.
@@ -23,9 +24,38 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """An authority, a server's certificate by it, and an authority that nobody knows."""
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def _brokers(
+    certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, SecuredKafka]]:
+    secured = SecuredKafka.planned(certificates)
+    for address in _shared("kafka", tmp_path_factory, *secured.options):
+        yield address, secured
+
+
+@pytest.fixture(scope="session")
+def kafka(_brokers: tuple[str, SecuredKafka]) -> str:
     """Address of a broker, ``127.0.0.1:PORT``.  It creates no topic by itself."""
-    yield from _shared("kafka", tmp_path_factory)
+    return _brokers[0]
+
+
+@pytest.fixture(scope="session")
+def secured_kafka(
+    _brokers: tuple[str, SecuredKafka], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SecuredKafka]:
+    """The same broker where it wants TLS and a password; of its own where TEST_KAFKA is given."""
+    address, secured = _brokers
+    with ExitStack() as stack:
+        if address != secured.plain:
+            folder = tmp_path_factory.mktemp("secured")
+            stack.enter_context(running("kafka", folder, *secured.options))
+        secured.add_user()
+        yield secured
 
 
 @pytest.fixture(scope="session")
@@ -52,10 +82,10 @@ def unique_name() -> Callable[[str], str]:
     return lambda stem: f"{stem}-{uuid.uuid4().hex[:12]}"
 
 
-def _shared(name: str, folders: pytest.TempPathFactory) -> Iterator[str]:
+def _shared(name: str, folders: pytest.TempPathFactory, *options: str) -> Iterator[str]:
     address = os.environ.get(f"TEST_{name.upper()}")
     if address:
         yield address
         return
-    with running(name, folders.mktemp("services")) as service:
+    with running(name, folders.mktemp("services"), *options) as service:
         yield service.address

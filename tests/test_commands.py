@@ -243,7 +243,7 @@ def drawn(message: object) -> dict[str, object]:
 
 
 def test_simulate_names_the_broker_that_does_not_answer(monkeypatch):
-    monkeypatch.setattr("bpstream.stream.feed._ANSWER_WITHIN", 0.3)
+    monkeypatch.setattr("bpstream.stream.connection.ANSWER_WITHIN", 0.3)
     done = run("simulate", "--count", "1", BPSTREAM_BROKER="kafka://127.0.0.1:9")
     assert done.exit_code == 1
     assert done.stderr.startswith(
@@ -252,7 +252,7 @@ def test_simulate_names_the_broker_that_does_not_answer(monkeypatch):
 
 
 def test_a_command_finds_the_broker_of_a_running_demo(monkeypatch, tmp_path):
-    monkeypatch.setattr("bpstream.stream.feed._ANSWER_WITHIN", 0.3)
+    monkeypatch.setattr("bpstream.stream.connection.ANSWER_WITHIN", 0.3)
     (tmp_path / "broker").write_text("kafka://127.0.0.1:7\n")
     done = run("simulate", "--count", "1", BPSTREAM_DATA_DIR=str(tmp_path))
     assert "Kafka does not answer at 127.0.0.1:7" in done.stderr

@@ -140,7 +140,8 @@ class Connection:
                 text = await answer.text(errors="replace")
         except ClientConnectorCertificateError as error:
             raise StartError(
-                f"{self.url} is not trusted, the right CA file would do: {error}"
+                f"{self.url} is not trusted: {error}; a BPSTREAM_KIBANA_CA_FILE with the "
+                "certificate (PEM) of the authority that signed its own would do"
             ) from error
         except ClientConnectorSSLError as error:
             raise StartError(f"{self.url} does not speak TLS as it should: {error}") from error
@@ -172,8 +173,9 @@ class Connection:
             return SinkError(f"{self.url} answers {words}")
         if answer.status in _FORBIDDEN:
             return StartError(
-                f"{self.url} refused {self._login}: {words}; give one that may manage "
-                "saved objects, connectors and stack rules"
+                f"{self.url} refused {self._login}: {words}; a BPSTREAM_KIBANA_API_KEY, or a "
+                "BPSTREAM_KIBANA_USERNAME and _PASSWORD, that may manage saved objects, "
+                "connectors and stack rules would do"
             )
         return StartError(f"{self.url} answers {words} to {request}")
 
@@ -193,7 +195,9 @@ def _trusting(ca_file: str) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:
-        raise StartError(f"the CA file {ca_file} cannot be used: {error}") from error
+        raise StartError(
+            f"BPSTREAM_KIBANA_CA_FILE={ca_file} cannot be read as certificates: {error}"
+        ) from error
 
 
 def _form(file: bytes) -> FormData:

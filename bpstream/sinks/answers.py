@@ -86,7 +86,10 @@ def failure(error: ApiError | TransportError, *, url: str, login: str) -> BPStre
     if isinstance(error, TransportError):
         # The transport keeps the words of the error beneath, and not the error.
         if isinstance(error, TlsError) and "CERTIFICATE_VERIFY_FAILED" in error.message:
-            return StartError(f"{url} is not trusted, the right CA file would do: {error.message}")
+            return StartError(
+                f"{url} is not trusted: {error.message}; a BPSTREAM_ELASTICSEARCH_CA_FILE with the "
+                "certificate (PEM) of the authority that signed its own would do"
+            )
         return SinkError(f"{url} cannot be reached: {error.message}")
     status = error.meta.status
     if status in _FORBIDDEN:
@@ -105,7 +108,10 @@ def wrong_server(error: ApiError) -> bool:
 
 def forbidden(words: str, *, url: str, login: str) -> StartError:
     """The error for an answer that refuses the user, and not a document."""
-    return StartError(f"{url} refused {login}: {words}; give one that may write to the index")
+    return StartError(
+        f"{url} refused {login}: {words}; a BPSTREAM_ELASTICSEARCH_API_KEY, or a "
+        "BPSTREAM_ELASTICSEARCH_USERNAME and _PASSWORD, that may write to the index would do"
+    )
 
 
 def login_of(client: AsyncElasticsearch) -> str:

@@ -54,7 +54,9 @@ def connect(
         try:
             options["ssl_context"] = ssl.create_default_context(cafile=ca_file)
         except OSError as error:
-            raise StartError(f"the CA file {ca_file} cannot be used: {error}") from error
+            raise StartError(
+                f"BPSTREAM_ELASTICSEARCH_CA_FILE={ca_file} cannot be read as certificates: {error}"
+            ) from error
     try:
         return AsyncElasticsearch(url, **options)
     except (TypeError, ValueError) as error:

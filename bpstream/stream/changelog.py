@@ -7,7 +7,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from bpstream.settings import Settings
-from bpstream.stream.topics import client_settings
+from bpstream.stream.connection import client_settings
 
 _AT_ONCE, _WAIT = 1000, 0.5
 

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
 from bpstream.errors import StartError
 from bpstream.settings import Settings
 from bpstream.stream import embedded
+from bpstream.stream.connection import Connection
 from bpstream.stream.lag import Lag
-from bpstream.stream.topics import MAX_MESSAGE_BYTES, client_settings, room_of
+from bpstream.stream.topics import MAX_MESSAGE_BYTES, room_of
 
-_ANSWER_WITHIN = 10.0
 _FLUSH_WITHIN = 60.0
 _BATCH = 1_000_000
 _MOST_WAITING = 64 * 1024
@@ -30,7 +30,7 @@ class Feed:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._topic, self._address = settings.topic, settings.bootstrap_servers
+        self._topic = settings.topic
         self._failed: str | None = None
         self._lag: Lag | None = None
         self.cluster = ""
@@ -39,15 +39,9 @@ class Feed:
         """Bytes of the largest message the topic takes, once the block is entered."""
 
     def __enter__(self) -> Self:
-        client = {**client_settings(self._settings), "log_level": 0}
-        admin = AdminClient(client)
-        try:
-            self.cluster = str(admin.list_topics(timeout=_ANSWER_WITHIN).cluster_id)
-        except KafkaException as exception:
-            raise StartError(
-                f"Kafka does not answer at {self._address} (BPSTREAM_BROKER): "
-                f"{exception.args[0].str()}"
-            ) from None
+        connection = Connection(self._settings)
+        admin = AdminClient(connection.config)
+        self.cluster = str(connection.topics(admin).cluster_id)
         if self.cluster.startswith(embedded.CLUSTER):
             self._lag = Lag(self._settings)
             self.room = embedded.MAX_MESSAGE_BYTES - _FRAME
@@ -55,7 +49,7 @@ class Feed:
             self.room = room_of(self._settings, admin) - _FRAME
         self._producer = Producer(
             {
-                **client,
+                **connection.config,
                 "partitioner": "murmur2_random",  # Kafka's own; librdkafka's default is another
                 "enable.idempotence": True,
                 "linger.ms": 20,

@@ -12,8 +12,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from bpstream.errors import StartError
 from bpstream.settings import Settings
+from bpstream.stream.connection import client_settings
 from bpstream.stream.embedded import PARTITIONS
-from bpstream.stream.topics import client_settings
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,6 @@ _QUIET = {
     "elastic_transport": "ERROR",
     "opentelemetry": "ERROR",
     "urllib3": "ERROR",
-    "bpstream.kafka": "ERROR",
     # Faust's services, ours among them, announce each start and stop.
     "bpstream.stream.app": "WARNING",
     "bpstream.stream.delivery": "WARNING",

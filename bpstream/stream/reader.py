@@ -11,9 +11,9 @@ from confluent_kafka.admin import AdminClient
 from bpstream.errors import StartError
 from bpstream.settings import Settings
 from bpstream.stream import embedded
-from bpstream.stream.topics import MAX_MESSAGE_BYTES, client_settings, lineage_of
+from bpstream.stream.connection import ANSWER_WITHIN, Connection
+from bpstream.stream.topics import MAX_MESSAGE_BYTES, lineage_of
 
-_ANSWER_WITHIN = 10.0
 _STALLED_AFTER = 60.0
 _AT_ONCE = 2000
 _PATIENCE = 0.2
@@ -55,12 +55,12 @@ class Reader:
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._address = settings, settings.bootstrap_servers
-        self._client = {**client_settings(settings), "log_level": 0}
+        self._connection = Connection(settings)
 
     def __enter__(self) -> Self:
         self._consumer = Consumer(
             {
-                **self._client,
+                **self._connection.config,
                 # A client must name a group even where it never joins it.
                 "group.id": f"{self._settings.app_id}-reconcile",
                 "enable.auto.commit": False,
@@ -75,10 +75,10 @@ class Reader:
             }
         )
         try:
-            found = self._consumer.list_topics(timeout=_ANSWER_WITHIN)
-        except KafkaException as exception:
+            found = self._connection.topics(self._consumer)
+        except BaseException:
             self._consumer.close()
-            raise self._away(exception.args[0]) from None
+            raise
         self._partitions = {
             name: sorted(topic.partitions)
             for name, topic in found.topics.items()
@@ -106,7 +106,7 @@ class Reader:
             return ""
         self._require(self._settings.topic)
         self._require(self._settings.rekeyed_topic)
-        return lineage_of(AdminClient(self._client), self._settings)
+        return lineage_of(AdminClient(self._connection.config), self._settings)
 
     def extents(self, topic: str) -> list[Extent]:
         """What each partition of the topic holds now.  Raises StartError if there is no topic."""
@@ -116,13 +116,13 @@ class Reader:
                 Extent(
                     number,
                     *self._consumer.get_watermark_offsets(
-                        TopicPartition(topic, number), timeout=_ANSWER_WITHIN
+                        TopicPartition(topic, number), timeout=ANSWER_WITHIN
                     ),
                 )
                 for number in self._partitions[topic]
             ]
         except KafkaException as exception:
-            raise self._away(exception.args[0]) from None
+            raise StartError(self._connection.away(exception.args[0])) from None
 
     def read(self, topic: str, extent: Extent) -> Iterator[list[Fetched]]:
         """The records of `extent`, in order, some at a time.
@@ -168,11 +168,6 @@ class Reader:
                 f"Kafka at {self._address} has no topic {topic}: "
                 "it is there once a worker with these settings has run"
             )
-
-    def _away(self, error: KafkaError) -> StartError:
-        return StartError(
-            f"Kafka does not answer at {self._address} (BPSTREAM_BROKER): {error.str()}"
-        )
 
 
 def _fetched(message: Any) -> Fetched:

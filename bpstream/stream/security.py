@@ -50,6 +50,12 @@ def reader(settings: Settings) -> Any:
     )
 
 
+def check_ca_file(settings: Settings) -> None:
+    """Raise :class:`StartError` where the certificates are needed and cannot be read."""
+    if settings.broker_security_protocol.endswith("SSL"):
+        _context(settings)
+
+
 def _context(settings: Settings) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=settings.broker_ca_file or None)

@@ -25,6 +25,7 @@ from tenacity import (
 
 from bpstream.errors import StartError
 from bpstream.settings import Settings
+from bpstream.stream.connection import Connection
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +44,6 @@ _CHANGELOG = {
     # A worker that was frozen may write over a newer record when it thaws; a recovery can
     # tell the two apart as long as both are there.
     "min.compaction.lag.ms": str(24 * 3600 * 1000),
-}
-
-_REFUSED = {
-    KafkaError._AUTHENTICATION,
-    KafkaError.SASL_AUTHENTICATION_FAILED,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    KafkaError._SSL,
 }
 
 
@@ -79,21 +72,6 @@ def ward_topic_of(settings: Settings) -> str:
     return f"{settings.app_id}-ward"
 
 
-def client_settings(settings: Settings) -> dict[str, Any]:
-    """How a librdkafka client connects to the broker of `settings`."""
-    config: dict[str, Any] = {
-        "bootstrap.servers": settings.bootstrap_servers,
-        "security.protocol": settings.broker_security_protocol,
-    }
-    if settings.broker_ca_file:
-        config["ssl.ca.location"] = settings.broker_ca_file
-    if settings.broker_security_protocol.startswith("SASL"):
-        config["sasl.mechanism"] = settings.broker_sasl_mechanism
-        config["sasl.username"] = settings.broker_username
-        config["sasl.password"] = settings.broker_password
-    return config
-
-
 def room_of(settings: Settings, admin: AdminClient) -> int:
     """Bytes of the largest message BPSTREAM_TOPIC takes, as far as we may know.
 
@@ -119,26 +97,21 @@ async def prepare(settings: Settings, *, embedded_run: str = "") -> Topics:
     its life instead.  Raises :class:`StartError` where the topics do not fit each other or
     the broker refuses us.
     """
-    admin = AdminClient(
-        {**client_settings(settings), "socket.connection.setup.timeout.ms": 5000},
-        logger=logging.getLogger("bpstream.kafka"),
-    )
+    connection = Connection(settings)
+    admin = AdminClient({**connection.config, "socket.connection.setup.timeout.ms": 5000})
     # Short, because a thread that waits cannot be interrupted.
-    await _insist(lambda: admin.list_topics(timeout=_FIRST_ANSWER_WITHIN), settings)
+    await _insist(lambda: admin.list_topics(timeout=_FIRST_ANSWER_WITHIN), connection, admin)
     if embedded_run:
         return Topics(partitions=settings.partitions, lineage=embedded_run)
-    return await _insist(lambda: _make_and_look(admin, settings), settings)
+    return await _insist(lambda: _make_and_look(admin, settings), connection, admin)
 
 
 def _say_again(state: RetryCallState) -> None:
     """Tell that the broker does not answer, before it is asked again."""
-    settings: Settings = state.args[1]
-    error = state.outcome.exception() if state.outcome else None
+    connection: Connection = state.args[1]
+    exception: Any = state.outcome.exception() if state.outcome else None
     log.warning(
-        "Kafka does not answer at %s (BPSTREAM_BROKER): %s; trying again in %.0f s",
-        settings.bootstrap_servers,
-        error.args[0].str() if error else "no answer",
-        state.upcoming_sleep,
+        "%s; trying again in %.0f s", connection.away(exception.args[0]), state.upcoming_sleep
     )
 
 
@@ -147,17 +120,15 @@ def _say_again(state: RetryCallState) -> None:
     wait=wait_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE),
     before_sleep=_say_again,
 )
-async def _insist(ask: Callable[[], Answer], settings: Settings) -> Answer:
+async def _insist(ask: Callable[[], Answer], connection: Connection, admin: AdminClient) -> Answer:
     """What the broker answers, asked until it does; StartError if it refuses us."""
     try:
         return await asyncio.to_thread(ask)
     except KafkaException as exception:
-        error = exception.args[0]
-        if error.code() not in _REFUSED:
+        refusal = connection.refusal(exception.args[0], admin)
+        if refusal is None:
             raise
-        raise StartError(
-            f"Kafka at {settings.bootstrap_servers} refused us: {error.str()}"
-        ) from None
+        raise refusal from None
 
 
 def _make_and_look(admin: AdminClient, settings: Settings) -> Topics:

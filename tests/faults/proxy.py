@@ -58,6 +58,11 @@ class Proxy(Killable):
         self._struck: Counter[Fault] = Counter()
         self._counting = Lock()
 
+    def refusal(self, given: str | None) -> str:
+        """Why who sends this `Authorization` is refused; empty: who may go on."""
+        del given
+        return ""
+
     def be(self, fault: Fault) -> None:
         """From now on.  A request that hangs is let go, without an answer."""
         with self._changed:
@@ -88,6 +93,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if refusal := self.proxy.refusal(self.headers.get("Authorization")):
+            error = {"type": "security_exception", "reason": refusal}
+            self._send(Answer(401, _JSON, json.dumps({"error": error, "status": 401}).encode()))
+            return
         fault, bulk = self.proxy.fault, urlsplit(self.path).path == "/_bulk"
         if fault not in (Fault.DOWN, Fault.HANG, Fault.SLOW) and not bulk:
             fault = Fault.NONE

@@ -61,8 +61,9 @@ async def test_who_is_refused_is_told_and_not_the_secret(options, who):
     async with StandIn(login="another") as stand_in:
         told = await refusal(stand_in, **options)
     assert told == (
-        f"{stand_in.url} refused {who}: 401 Unauthorized; "
-        "give one that may manage saved objects, connectors and stack rules"
+        f"{stand_in.url} refused {who}: 401 Unauthorized; a BPSTREAM_KIBANA_API_KEY, or a "
+        "BPSTREAM_KIBANA_USERNAME and _PASSWORD, that may manage saved objects, connectors and "
+        "stack rules would do"
     )
     assert len(stand_in.asked) == 1
 
@@ -71,7 +72,7 @@ async def test_a_user_that_may_not_is_told_what_it_would_have_to_be_allowed():
     message = "Unauthorized to create a rule"
     async with StandIn() as stand_in, kibana_at(stand_in.url, username="me") as kibana:
         stand_in.answers = [("POST", Answer(403, {"statusCode": 403, "message": message}))]
-        with pytest.raises(StartError, match=f"refused the user 'me': 403 {message}; give one"):
+        with pytest.raises(StartError, match=f"refused the user 'me': 403 {message}; a BPSTREAM_"):
             await kibana.create(PATH, {})
 
 
@@ -225,7 +226,8 @@ async def test_a_kibana_is_trusted_by_its_own_ca_file_alone(tmp_path):
         async with kibana_at(stand_in.url, ca_file=str(ours)) as kibana:
             await kibana.check()
         told = await refusal(stand_in)
-    assert told.startswith(f"{stand_in.url} is not trusted, the right CA file would do: ")
+    assert told.startswith(f"{stand_in.url} is not trusted: ")
+    assert "BPSTREAM_KIBANA_CA_FILE" in told
 
 
 async def test_a_server_without_tls_is_told():
@@ -235,7 +237,7 @@ async def test_a_server_without_tls_is_told():
 
 
 def test_a_ca_file_that_cannot_be_used_is_told(tmp_path):
-    with pytest.raises(StartError, match=r"the CA file .* cannot be used"):
+    with pytest.raises(StartError, match=r"BPSTREAM_KIBANA_CA_FILE=.* cannot be read"):
         Kibana("https://127.0.0.1", ca_file=str(tmp_path / "missing.pem"))
 
 

@@ -56,7 +56,7 @@ def test_wrong_usage_has_the_status_2(options, told):
 
 
 def test_a_broker_that_does_not_answer_is_named(monkeypatch):
-    monkeypatch.setattr(reader, "_ANSWER_WITHIN", 0.3)
+    monkeypatch.setattr("bpstream.stream.connection.ANSWER_WITHIN", 0.3)
     done = reconcile({"BPSTREAM_BROKER": "kafka://127.0.0.1:9"})
     assert last_line(done).startswith(
         "bpstream: Kafka does not answer at 127.0.0.1:9 (BPSTREAM_BROKER)"

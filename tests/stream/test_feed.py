@@ -42,7 +42,7 @@ def test_the_embedded_broker_makes_topics_with_the_partitions_it_promises(broker
 
 
 def test_a_broker_that_does_not_answer_is_named_with_its_setting(monkeypatch):
-    monkeypatch.setattr(feed_module, "_ANSWER_WITHIN", 0.5)
+    monkeypatch.setattr("bpstream.stream.connection.ANSWER_WITHIN", 0.5)
     address = f"127.0.0.1:{free_port()}"
     feed = Feed(Settings(broker=f"kafka://{address}"))
     with pytest.raises(StartError, match=rf"does not answer at {address} \(BPSTREAM_BROKER\)"):

@@ -471,7 +471,7 @@ def test_a_topic_that_is_missing_is_named(settings):
 
 
 def test_a_broker_that_does_not_answer_is_named(monkeypatch):
-    monkeypatch.setattr("bpstream.stream.letters.reader._ANSWER_WITHIN", 0.3)
+    monkeypatch.setattr("bpstream.stream.connection.ANSWER_WITHIN", 0.3)
     done = command(Settings(broker="kafka://127.0.0.1:9"), "list")
     assert done.exit_code == 1
     assert done.stderr.startswith("bpstream: Kafka does not answer at 127.0.0.1:9 (BPSTREAM_BRO")

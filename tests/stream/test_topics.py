@@ -4,7 +4,8 @@ import pytest
 
 from bpstream.errors import StartError
 from bpstream.settings import Settings
-from bpstream.stream.topics import changelog_of, client_settings, prepare, ward_topic_of
+from bpstream.stream.connection import client_settings
+from bpstream.stream.topics import changelog_of, prepare, ward_topic_of
 from tests.integration.workers import names
 from tests.stream.brokers import config_of, delete_topic, make_topic, partitions_of
 

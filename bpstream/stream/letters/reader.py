@@ -9,11 +9,11 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from bpstream.errors import StartError
 from bpstream.settings import Settings
+from bpstream.stream.connection import ANSWER_WITHIN, Connection
 from bpstream.stream.letters import letter as letters
 from bpstream.stream.letters.letter import Letter, Mark
-from bpstream.stream.topics import MAX_MESSAGE_BYTES, client_settings
+from bpstream.stream.topics import MAX_MESSAGE_BYTES
 
-_ANSWER_WITHIN = 10.0
 _NEXT_WITHIN = 30.0
 _TURN = 0.2
 """Seconds in which a wait notices Ctrl-C."""
@@ -34,9 +34,10 @@ class LetterReader:
 
     def __init__(self, settings: Settings) -> None:
         self._topic, self._address = settings.dead_letter_topic, settings.bootstrap_servers
+        self._connection = Connection(settings)
         self._consumer = Consumer(
             {
-                **client_settings(settings),
+                **self._connection.config,
                 "group.id": f"{settings.app_id}-letters",  # needed, and never joined
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
@@ -45,7 +46,6 @@ class LetterReader:
                 "fetch.wait.max.ms": 10,  # what is wanted is there
                 "fetch.message.max.bytes": MAX_MESSAGE_BYTES,
                 "queued.max.messages.kbytes": 2 * MAX_MESSAGE_BYTES // 1024,
-                "log_level": 0,
             }
         )
         self._bounds: dict[int, tuple[int, int]] = {}
@@ -58,10 +58,7 @@ class LetterReader:
             self._bounds = self._find()
         except KafkaException as exception:
             self._consumer.close()
-            raise StartError(
-                f"Kafka does not answer at {self._address} (BPSTREAM_BROKER): "
-                f"{exception.args[0].str()}"
-            ) from None
+            raise StartError(self._connection.away(exception.args[0])) from None
         except BaseException:
             self._consumer.close()
             raise
@@ -137,12 +134,12 @@ class LetterReader:
         # A topic that was made a moment ago has no leader yet.
         retry=retry_if_exception(_is_new),
         wait=wait_fixed(0.1),
-        stop=stop_after_delay(_ANSWER_WITHIN),
+        stop=stop_after_delay(ANSWER_WITHIN),
         reraise=True,
     )
     def _find(self) -> dict[int, tuple[int, int]]:
         # Without a name: asked for one, a broker may make it.
-        topics = self._consumer.list_topics(timeout=_ANSWER_WITHIN).topics
+        topics = self._connection.topics(self._consumer).topics
         if self._topic not in topics:
             raise StartError(
                 f"there is no topic {self._topic} (BPSTREAM_DEAD_LETTER_TOPIC) at "
@@ -150,7 +147,7 @@ class LetterReader:
             )
         return {
             number: self._consumer.get_watermark_offsets(
-                TopicPartition(self._topic, number), timeout=_ANSWER_WITHIN
+                TopicPartition(self._topic, number), timeout=ANSWER_WITHIN
             )
             for number in topics[self._topic].partitions
         }

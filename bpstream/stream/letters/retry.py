@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, Producer
 
 from bpstream.errors import StartError
 from bpstream.settings import Settings
+from bpstream.stream.connection import Connection
 from bpstream.stream.letters.letter import Letter, mark
-from bpstream.stream.topics import MAX_MESSAGE_BYTES, client_settings
+from bpstream.stream.topics import MAX_MESSAGE_BYTES
 
 _TAKEN_WITHIN = 60.0
-_ANSWER_WITHIN = 10.0
 _AT_ONCE, _BYTES_AT_ONCE = 500, MAX_MESSAGE_BYTES
 
 WithBody = tuple[Letter, bytes | None]
@@ -28,28 +28,20 @@ class Retrier:
 
     def __init__(self, settings: Settings) -> None:
         self._topic, self._letters = settings.topic, settings.dead_letter_topic
-        self._address = settings.bootstrap_servers
+        self._connection = Connection(settings)
         self._producer = Producer(
             {
-                **client_settings(settings),
+                **self._connection.config,
                 "partitioner": "murmur2_random",  # Kafka's own; librdkafka's default is another
                 "enable.idempotence": True,
                 "message.max.bytes": 2 * MAX_MESSAGE_BYTES,  # the topic says what it takes
                 "message.timeout.ms": int(_TAKEN_WITHIN * 1000),
-                "log_level": 0,
             }
         )
 
     def check(self) -> None:
         """Raise StartError where there is no topic to send to."""
-        try:
-            topics = self._producer.list_topics(timeout=_ANSWER_WITHIN).topics
-        except KafkaException as exception:
-            raise StartError(
-                f"Kafka does not answer at {self._address} (BPSTREAM_BROKER): "
-                f"{exception.args[0].str()}"
-            ) from None
-        if self._topic not in topics:
+        if self._topic not in self._connection.topics(self._producer).topics:
             raise StartError(f"there is no topic {self._topic} (BPSTREAM_TOPIC) to send them to")
 
     def send(self, letters: Iterable[WithBody]) -> Iterator[tuple[Letter, bool]]:
