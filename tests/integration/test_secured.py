@@ -10,12 +10,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bpstream.commands import cli
+from bpstream.errors import StartError
 from bpstream.fhir import build
+from bpstream.settings import Settings
+from bpstream.stream.sinks import new_index
 from tests.faults import stored
 from tests.faults.hook import Hook
 from tests.faults.killable import running
 from tests.integration.workers import names, until, worker
-from tests.secure import PASSWORD, SecuredElasticsearch, SecuredKafka
+from tests.secure import PASSWORD, USER, SecuredElasticsearch, SecuredKafka
 
 pytestmark = pytest.mark.services
 
@@ -101,3 +104,53 @@ def test_a_worker_and_every_command_reach_kafka_and_elasticsearch_through_tls(
         log = asked.log.read_text()
     assert not [secret for secret in SECRETS if secret in log]
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("API_KEY", "wr0ng-secret", "refused the API key: 401 .*BPSTREAM_ELASTICSEARCH_API_KEY"),
+        ("API_KEY", SecuredElasticsearch.EXPIRED, "refused the API key 'old-key': .*is expired"),
+        ("API_KEY", "", "refused a client without user or API key: .*_API_KEY"),
+        ("CA_FILE", "wrong-ca.pem", "is not trusted: .*BPSTREAM_ELASTICSEARCH_CA_FILE"),
+        ("CA_FILE", "", "is not trusted: .*BPSTREAM_ELASTICSEARCH_CA_FILE"),
+        ("CA_FILE", "missing.pem", r"BPSTREAM_ELASTICSEARCH_CA_FILE=.*missing\.pem cannot be read"),
+    ],
+)
+async def test_what_elasticsearch_refuses_is_named_at_the_start_with_what_would_do(
+    secured_elasticsearch: SecuredElasticsearch, name: str, value: str, words: str
+) -> None:
+    if value.endswith(".pem"):
+        value = str(secured_elasticsearch.certificates.ca_file.with_name(value))
+    environ = {**secured_elasticsearch.settings, f"BPSTREAM_ELASTICSEARCH_{name}": value}
+    with pytest.raises(StartError, match=words) as caught:
+        async with new_index(Settings.from_env(environ)) as index:
+            await index.check()
+    assert not [secret for secret in SECRETS if secret in str(caught.value)]
+
+
+async def test_elasticsearch_takes_a_user_and_a_password_in_place_of_a_key(
+    secured_elasticsearch: SecuredElasticsearch,
+) -> None:
+    environ = {
+        **secured_elasticsearch.settings,
+        "BPSTREAM_ELASTICSEARCH_API_KEY": "",
+        "BPSTREAM_ELASTICSEARCH_USERNAME": USER,
+        "BPSTREAM_ELASTICSEARCH_PASSWORD": PASSWORD,
+    }
+    async with new_index(Settings.from_env(environ)) as index:
+        await index.check()
+
+
+def test_a_worker_that_is_refused_ends_with_status_1_and_a_last_line_that_says_why(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    settings["BPSTREAM_BROKER_PASSWORD"] = "wr0ng-secret"
+    with worker(tmp_path, settings) as refused:
+        until(refused.ended, 30, refused.told)
+        last = refused.log.read_text().splitlines()[-1]
+        assert last.startswith("bpstream: Kafka at ")
+        assert "refused the user 'bpstream'" in last
+        assert refused.process is not None
+        assert refused.process.returncode == 1
+    assert not [secret for secret in SECRETS if secret in refused.log.read_text()]

@@ -4,7 +4,6 @@ import pytest
 
 from bpstream.errors import StartError
 from bpstream.settings import Settings
-from bpstream.stream.connection import client_settings
 from bpstream.stream.topics import changelog_of, prepare, ward_topic_of
 from tests.integration.workers import names
 from tests.stream.brokers import config_of, delete_topic, make_topic, partitions_of
@@ -97,26 +96,3 @@ async def test_the_lineage_is_another_when_the_input_topic_was_made_anew(kafka, 
     assert after.isalnum()
     # The re-keyed topic is the one it was.
     assert before[8:] == after[8:]
-
-
-def test_a_client_is_told_of_every_broker_and_of_the_password_only_where_one_is_wanted():
-    plain = Settings(broker="kafka://a:1;kafka://b:2", broker_password="s3cret")
-    assert client_settings(plain) == {
-        "bootstrap.servers": "a:1,b:2",
-        "security.protocol": "PLAINTEXT",
-    }
-    secured = Settings(
-        broker="kafka://a",
-        broker_security_protocol="SASL_SSL",
-        broker_username="bp",
-        broker_password="s3cret",
-        broker_ca_file="ca.pem",
-    )
-    assert client_settings(secured) == {
-        "bootstrap.servers": "a:9092",
-        "security.protocol": "SASL_SSL",
-        "ssl.ca.location": "ca.pem",
-        "sasl.mechanism": "SCRAM-SHA-512",
-        "sasl.username": "bp",
-        "sasl.password": "s3cret",
-    }
