@@ -1,5 +1,6 @@
 """The app: Faust with our settings, driver, table and agents.  `faust -A bpstream worker`."""
 
+import asyncio
 import gc
 import logging
 import os
@@ -14,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import faust
+from aiokafka.errors import KafkaError
 from confluent_kafka import TopicPartition
 from faust.types import TP
 from faust.web.drivers import DRIVERS
@@ -33,6 +35,7 @@ from bpstream.stream.classifier import Classifier
 from bpstream.stream.desk import Desk
 from bpstream.stream.health import Health
 from bpstream.stream.metrics import Metrics, total
+from bpstream.stream.movement import Movement
 from bpstream.stream.notifier import notifiers
 from bpstream.stream.publish import Publisher, Record, partition_of
 from bpstream.stream.sinks import new_archive, new_index
@@ -58,7 +61,9 @@ _LARGEST_BATCH = 1_000_000
 _CHUNKS_WAITING = 4
 _SEAL_EVERY = 60.0
 _LOOK_EVERY = 5.0
-"""Seconds between two looks for patients of whom nothing comes any more."""
+"""Seconds between two looks for patients of whom nothing comes any more, or for partitions."""
+_ANSWER_WITHIN = 10.0
+"""Seconds in which a broker that is there answers."""
 
 
 class App(faust.App):
@@ -102,6 +107,7 @@ class App(faust.App):
         )
         self.health = Health(self._facts)
         self._since = datetime.now(UTC)
+        self._movement = Movement()
         self.chunk_size = settings.batch_size
         self.failure: BaseException | None = None
         self.model = model.load(model.named(settings.model, shipped("models")))
@@ -140,6 +146,7 @@ class App(faust.App):
         self.timer(1.0, name="bpstream.turn")(self._turn)
         self.timer(_SEAL_EVERY, name="bpstream.seal")(self._seal)
         self.timer(_LOOK_EVERY, name="bpstream.look")(self._look)
+        self.timer(_LOOK_EVERY, name="bpstream.watch")(self._watch)
         if settings.simulate:
             self._simulator = Simulator(
                 patients=settings.simulate,
@@ -171,6 +178,23 @@ class App(faust.App):
         lag = self._lag().items()
         self.metrics.tell_lag((tp.topic, tp.partition, behind) for tp, behind in lag)
         self.metrics.model.look()
+
+    async def _watch(self) -> None:
+        """Look for partitions that are stuck, which a restart would mend."""
+        consumer: Any = self._consumer
+        if consumer is None or self.health.reasons():
+            self._movement.forget()
+            self.health.stuck([])
+            return
+        found = self._movement.look(consumer.behind(), now=time.monotonic())
+        if found:
+            try:
+                # A broker that is away lets nothing be committed, and is not mended by a restart.
+                await asyncio.wait_for(consumer.highwaters(*found), _ANSWER_WITHIN)
+            except (KafkaError, TimeoutError) as error:
+                _log.warning("Kafka does not answer: %r", error)
+                found = []
+        self.health.stuck([f"{tp.topic} {tp.partition}" for tp in found])
 
     async def _seal(self) -> None:
         """Seal old segments of partitions that nothing arrives for."""

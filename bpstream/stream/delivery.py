@@ -60,6 +60,11 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._isolation_level = "read_committed"
         return consumer
 
+    def last_stable_offset(self, tp: TP) -> int | None:
+        """Up to where a partition may be read; None where nothing was fetched of it."""
+        offset: int | None = self._ensure_consumer().last_stable_offset(tp)
+        return offset
+
 
 class ChunkConsumer(driver.Consumer):
     """Faust's consumer, with `getmany` and the bookkeeping of offsets for chunks."""
@@ -298,6 +303,16 @@ class ChunkConsumer(driver.Consumer):
         if not self._in_flight[tp]:
             judged = max(judged, self._next.get(tp, -1))
         return end is not None and judged >= end
+
+    def behind(self) -> Mapping[TP, int]:
+        """Where the assigned partitions are that have messages left, as far as it is committed.
+
+        What is in a transaction that has not ended is not there yet.
+        """
+        thread: Any = self._thread
+        ends = {tp: thread.last_stable_offset(tp) for tp in self._inputs()}
+        done = {tp: self._committed_offset[tp] or 0 for tp in ends}
+        return {tp: done[tp] for tp, end in ends.items() if end is not None and end > done[tp]}
 
     def lag(self) -> Mapping[TP, int]:
         """Messages of each assigned partition that are not committed yet."""

@@ -1,11 +1,12 @@
 """Whether the worker is alive and ready, and if not, why.
 
-Alive: the event loop turns.  Ready: it takes readings in and can store them.
+Alive: the event loop turns, and no partition is stuck.  Ready: it takes readings in and can store
+them.
 """
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ class Health:
         self._facts = facts
         self._reasons: dict[str, str] = {"start": "the worker is starting"}
         self._warnings: dict[str, str] = {}
+        self._stuck: list[str] = []
         self._turned = time.monotonic()
 
     def trouble(self, part: str, reason: str) -> None:
@@ -67,9 +69,20 @@ class Health:
         """The loop turned; called by a timer in it."""
         self._turned = time.monotonic()
 
-    def live(self) -> bool:
-        """Whether the loop turned lately."""
-        return time.monotonic() - self._turned < _STALLED_AFTER
+    def stuck(self, partitions: Sequence[str]) -> None:
+        """These partitions have messages and do not move, and nothing told is why."""
+        reasons = [f"{partition} has messages and does not move" for partition in partitions]
+        for reason in reasons:
+            if reason not in self._stuck:
+                log.error("%s: a restart would help", reason)
+        self._stuck = reasons
+
+    def dead(self) -> list[str]:
+        """Why a restart would help; empty: the worker is alive."""
+        stalled = time.monotonic() - self._turned
+        if stalled >= _STALLED_AFTER:
+            return [f"the worker's loop has not turned for {stalled:.0f} s", *self._stuck]
+        return self._stuck
 
     def status(self) -> dict[str, Any]:
         """The worker's numbers, and what its sinks say, as JSON."""

@@ -189,8 +189,10 @@ class Routes:
 
     async def live(self, _request: web.Request) -> web.Response:
         """GET /health/live: 503 says that a restart would help."""
-        live = self.worker.health.live()
-        return json_answer({"live": live}, status=200 if live else 503)
+        reasons = list(self.worker.health.dead())
+        return json_answer(
+            {"live": not reasons, "reasons": reasons}, status=503 if reasons else 200
+        )
 
     async def ready(self, _request: web.Request) -> web.Response:
         """GET /health/ready: 503 with the reasons."""

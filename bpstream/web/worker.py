@@ -84,8 +84,8 @@ class Desk(Protocol):
 class Health(Protocol):
     """Whether this worker does its work."""
 
-    def live(self) -> bool:
-        """Whether the process is worth keeping."""
+    def dead(self) -> Sequence[str]:
+        """Why a restart would help, a sentence each; empty: the process is worth keeping."""
 
     def reasons(self) -> Sequence[str]:
         """Why it is not ready, a sentence each; empty: it is ready."""

@@ -25,9 +25,13 @@ class Scripted(ChunkConsumer):
         self.told: list[str] = []
         self.first: dict[TP, int] = {}
         self.at: dict[TP, int] = {}
+        self.readable: dict[TP, int] = {}
 
     def _new_consumer_thread(self) -> Any:
-        return Service(loop=self.loop)  # The real one makes an event loop of its own.
+        # The real one makes an event loop of its own.
+        thread: Any = Service(loop=self.loop)
+        thread.last_stable_offset = lambda of: self.readable.get(of)  # noqa: PLW0108
+        return thread
 
     async def _wait_next_records(self, timeout: float) -> Any:
         return self.fetches.pop(0), {tp(), tp(1), COMPANION}

@@ -310,3 +310,24 @@ async def test_messages_that_were_fetched_in_vain_are_not_taken_for_a_marker():
     assert await consumer.chunks() == []
     assert [offsets(each) for each in await consumer.chunks(fetched(40))] == [[40]]
     assert consumer._thread.offsets == {}
+
+
+@pytest.mark.parametrize(
+    ("readable", "committed", "behind"),
+    [
+        ({}, {}, {}),  # nothing was fetched yet
+        ({0: 9}, {}, {0: 0}),
+        ({0: 9}, {0: 8}, {0: 8}),
+        ({0: 9, 1: 9}, {0: 9, 1: 4}, {1: 4}),
+        # Behind what may be read are messages of a transaction that has not ended.
+        ({0: 9}, {0: 9}, {}),
+    ],
+)
+async def test_a_partition_has_messages_left_where_more_may_be_read_than_is_committed(
+    readable, committed, behind
+):
+    consumer = a_consumer()
+    consumer.readable = {tp(number): offset for number, offset in readable.items()}
+    for number, offset in committed.items():
+        consumer._committed_offset[tp(number)] = offset
+    assert consumer.behind() == {tp(number): offset for number, offset in behind.items()}

@@ -94,7 +94,17 @@ def test_a_loop_that_has_not_turned_for_half_a_minute_is_not_alive(monkeypatch, 
     health = Health(dict)
     health.turn()
     clock.now += seconds
-    assert health.live() is live
+    assert health.dead() == ([] if live else [f"the worker's loop has not turned for {seconds} s"])
+
+
+def test_a_stuck_partition_is_not_alive_until_it_moves_and_is_said_once(ready, caplog):
+    caplog.set_level(logging.ERROR)
+    for _ in range(2):
+        ready.stuck(["fhir 2"])
+        assert ready.dead() == ["fhir 2 has messages and does not move"]
+    ready.stuck([])
+    assert ready.dead() == []
+    assert caplog.messages == ["fhir 2 has messages and does not move: a restart would help"]
 
 
 class Clock:

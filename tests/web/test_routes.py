@@ -209,13 +209,18 @@ async def test_a_warning_is_told_and_the_worker_is_ready(browser):
         }
 
 
-@pytest.mark.parametrize(("live", "status"), [(True, 200), (False, 503)])
-async def test_live_is_its_own_question(browser, live, status):
+@pytest.mark.parametrize(
+    ("reasons", "status"), [([], 200), (["fhir 2 has messages and does not move"], 503)]
+)
+async def test_live_is_its_own_question_and_says_why_not(browser, reasons, status):
     worker = FakeWorker()
-    worker.health.is_live = live
+    worker.health.is_dead = reasons
     async with serving(worker) as root:
         answer = await browser.get(root / "health/live")
-        assert (answer.status, await answer.json()) == (status, {"live": live})
+        assert (answer.status, await answer.json()) == (
+            status,
+            {"live": not reasons, "reasons": reasons},
+        )
 
 
 @pytest.mark.parametrize(

@@ -96,13 +96,13 @@ class FakePatients:
 
 @dataclass
 class FakeHealth:
-    is_live: bool = True
+    is_dead: list[str] = field(default_factory=list)
     not_ready: list[str] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
     parts: dict = field(default_factory=dict)
 
-    def live(self):
-        return self.is_live
+    def dead(self):
+        return self.is_dead
 
     def reasons(self):
         return self.not_ready
