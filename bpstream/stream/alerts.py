@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 _LINES_AT_ONCE = 20
 """A ward in trouble is said in so many lines; a replay of a day in one more."""
 
+_LONGEST_ID = 100
+"""Characters of a patient's id in a line; one of FHIR has at most 64."""
+
 
 class Alerts:
     """The alerts topic, as it is written."""
@@ -35,11 +38,16 @@ class Alerts:
         metrics: Metrics,
         said: SaidBook | None = None,
         forget: Callable[[Sequence[str]], Awaitable[None]] | None = None,
+        log_patients: bool = True,
     ) -> None:
-        """`forget` is told of alerts that are over and of which something was `said`."""
+        """`forget` is told of alerts that are over and of which something was `said`.
+
+        `log_patients`: lines of the log name the patient; else their alert's id leads to it.
+        """
         self._publisher, self._topic, self._partitions = publisher, topic, partitions
         self._metrics = metrics
         self._said, self._forget = said or SaidBook(), forget
+        self._log_patients = log_patients
 
     async def publish(self, alerts: Sequence[Alert]) -> None:
         """Return once Kafka has every alert; those that a person silenced are marked so."""
@@ -73,7 +81,7 @@ class Alerts:
                 alert.state,
                 alert.rule,
                 alert.severity,
-                alert.kind if alert.patient_id is None else f"patient {alert.patient_id}",
+                self._about(alert),
             )
         if len(alerts) > _LINES_AT_ONCE:
             log.warning("and %d more alerts at once", len(alerts) - _LINES_AT_ONCE)
@@ -86,9 +94,21 @@ class Alerts:
                 late = now - datetime.fromisoformat(alert.taken_at)
                 self._metrics.alert_seconds.observe(max(0.0, late.total_seconds()))
 
+    def _about(self, alert: Alert) -> str:
+        """What a line says the alert is about."""
+        if alert.patient_id is None or not self._log_patients:
+            return alert.kind
+        return f"patient {_printable(alert.patient_id)}"
+
     def _marked(self, alert: Alert, now: int) -> Alert:
         """A recovery is told all the same: who knows of the alert is to know that it is over."""
         if alert.state not in (FIRING, CHANGED):
             return alert
         silence = self._said.silence(alert.patient_id, alert.rule, alert.severity, now=now)
         return alert if silence is None else replace(alert, silenced=True)
+
+
+def _printable(patient_id: str) -> str:
+    """The id where it is one of a line's words; else escaped, so that it cannot forge a line."""
+    shown = patient_id if patient_id.isprintable() else ascii(patient_id)
+    return shown if len(shown) <= _LONGEST_ID else f"{shown[:_LONGEST_ID]}…"

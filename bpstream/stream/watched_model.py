@@ -64,7 +64,8 @@ class WatchedModel(Collector):
         for name, reference in self.drift.references.items():
             edges = [*(f"{edge:g}" for edge in reference.edges), "+Inf"]
             counts = np.cumsum(self.drift.counts[name]).tolist()
-            values.add_metric((name,), list(zip(edges, counts, strict=True)), self.drift.sums[name])
+            # Without a sum, which between two scrapes may be a single patient's pressure.
+            values.add_metric((name,), list(zip(edges, counts, strict=True)), None)
         yield values
         drift = GaugeMetricFamily(
             "bpstream_model_drift",

@@ -124,6 +124,8 @@ def people_of(app: Any) -> People:
         metrics=app.metrics,
         said=app.said,
         forget=forget,
+        # A line of text is for a person; JSON goes to where logs are collected.
+        log_patients=settings.log == "text",
     )
     desk = Desk(
         settings,

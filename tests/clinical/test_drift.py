@@ -45,7 +45,6 @@ def test_nothing_is_said_of_few_readings_and_nan_is_none(drift):
     drift.observe({"systolic": np.array([300.0])})
     assert drift.index()["systolic"] > LARGE
     assert drift.counts["systolic"].sum() == FEWEST
-    assert drift.sums["systolic"] == 300.0 * FEWEST
 
 
 def test_how_readings_are_cut_into_batches_hardly_matters(drift):

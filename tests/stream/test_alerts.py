@@ -136,3 +136,31 @@ async def test_a_reading_from_the_future_is_not_told_before_it_was_taken(alerts,
     soon = datetime.now(UTC) + timedelta(minutes=5)
     await alerts.publish([an_alert(taken_at=soon.isoformat())])
     assert metrics.registry.get_sample_value("bpstream_alert_seconds_sum") == 0
+
+
+@pytest.mark.parametrize(
+    ("patient_id", "told"),
+    [
+        ("PAT-003", "PAT-003"),
+        ("Ödön/7|x y", "Ödön/7|x y"),
+        ("<script>", "<script>"),
+        ("a\r\n2026-01-29 21:32:51,619 INFO    all is well", r"'a\r\n2026-01-29 21:32:51"),
+        ("a\x00b", r"'a\x00b'"),
+        ("\u202egnp.exe", r"'\u202egnp.exe'"),
+        ("\x1b[2J", r"'\x1b[2J'"),
+        ("x" * 4096, "x" * 100 + "…"),
+    ],
+)
+async def test_an_id_cannot_forge_a_line_of_the_log(alerts, caplog, patient_id, told):
+    await alerts.publish([an_alert(patient_id=patient_id)])
+    (line,) = caplog.messages
+    assert line.isprintable()
+    assert line.startswith(f"alert 00000000000000ff firing: critical, high, patient {told}")
+    assert len(line) < 200
+
+
+async def test_a_log_that_is_collected_does_not_name_the_patient(kafka, metrics, caplog):
+    publisher: Any = kafka
+    alerts = Alerts(publisher, topic="alerts", partitions=4, metrics=metrics, log_patients=False)
+    await alerts.publish([an_alert()])
+    assert caplog.messages == ["alert 00000000000000ff firing: critical, high, physiological"]

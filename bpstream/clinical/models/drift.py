@@ -39,7 +39,6 @@ class Drift:
         self.references = references
         self.counts = {name: np.zeros(len(each.shares)) for name, each in references.items()}
         """Everything that was ever counted, by bin."""
-        self.sums = dict.fromkeys(references, 0.0)
         self._recent = {name: np.zeros(len(each.shares)) for name, each in references.items()}
 
     def observe(self, columns: Mapping[str, NDArray[np.float64]]) -> None:
@@ -54,7 +53,6 @@ class Drift:
             bins = np.searchsorted(reference.edges, values)
             found = np.bincount(bins, minlength=len(reference.shares))
             self.counts[name] += found
-            self.sums[name] += float(values.sum())
             self._recent[name] *= 0.5 ** (len(values) / HALF_LIFE)
             self._recent[name] += found
 
