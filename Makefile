@@ -14,11 +14,12 @@ run: $(VENV)/run ## Run everything in one process: broker, patients, classifier,
 test: $(VENV)/dev ## Run every test, on a real Kafka and Elasticsearch where java and mvn are there
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: $(VENV)/dev ## Lint, check the types and the import rules
+check: $(VENV)/dev ## Lint, check the types and the import rules, audit what is installed
 	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/test_imports.py
+	@$(BIN)/python -m tests.audit
 
 demo-alarms: $(VENV)/dev ## Follow an alarm from pending to recovered, its worker killed at each step
 	@$(BIN)/python -m pytest -q -s tests/integration/test_demo_alarms.py
