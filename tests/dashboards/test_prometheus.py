@@ -35,8 +35,8 @@ def known() -> tuple[dict[str, set[str]], dict[str, str]]:
     described = {"up": ""}
     metrics = Metrics()
     declared = {
-        each._name: set(each._labelnames)
-        for each in vars(metrics).values()
+        getattr(each, "_name", None) or each.name: set(each._labelnames)
+        for each in (*vars(metrics).values(), *metrics.model.collect())
         if hasattr(each, "_labelnames")
     }
     suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"], "gauge": [""]}
