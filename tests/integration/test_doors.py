@@ -324,7 +324,7 @@ def test_metrics_hold_no_patient_pressure_name_or_secret(house):
     labels = set(re.findall(r'(\w+)="', text))
     assert labels <= {
         *("fate", "reason", "path", "sink", "stage", "rule", "severity", "state", "receiver"),
-        *("outcome", "topic", "partition", "column", "le"),
+        *("outcome", "topic", "partition", "column", "le", "event"),
     }
 
 
