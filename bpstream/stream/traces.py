@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_PROTOCOL = "http/protobuf"
 
 _SENT_WITHIN = 2.0
 """Seconds: of a request to the collector, and of what is left when the worker ends."""
@@ -41,6 +42,14 @@ class Traces:
         `service` is the name where they have none.
         """
         if not environ.get(ENDPOINT):
+            return None
+        protocol = environ.get("OTEL_EXPORTER_OTLP_PROTOCOL") or _PROTOCOL
+        if protocol != _PROTOCOL:
+            log.warning(
+                "OTEL_EXPORTER_OTLP_PROTOCOL is %s, and there will be no traces: %s would do",
+                protocol,
+                _PROTOCOL,
+            )
             return None
         try:
             # ruff: disable[PLC0415]

@@ -89,6 +89,15 @@ def test_a_wrong_setting_ends_the_worker_with_the_status_of_wrong_usage(
     assert told in last
 
 
+def test_fausts_own_option_opens_no_door_that_the_setting_would_not(tmp_path):
+    faust = str(Path(sys.executable).with_name("faust"))
+    running = Worker(tmp_path, {})
+    running.start(faust, "-A", "bpstream", "worker", "--web-bind", "0.0.0.0")
+    status, last = ended(running)
+    assert status == 1
+    assert "set BPSTREAM_WEB_TOKEN as well" in last
+
+
 BROKEN_INDEX = """
 import os
 from bpstream.settings import Settings

@@ -113,6 +113,17 @@ def test_without_an_endpoint_there_are_no_traces(environ):
     assert Traces.from_environment(environ, service="ward-3") is None
 
 
+def test_another_protocol_is_a_warning_that_says_what_would_do(caplog):
+    environ = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+    }
+    assert Traces.from_environment(environ, service="ward-3") is None
+    (warning,) = caplog.messages
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL is grpc" in warning
+    assert "http/protobuf would do" in warning
+
+
 def test_an_endpoint_without_the_library_is_a_warning_that_says_what_would_do(monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
