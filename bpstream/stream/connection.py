@@ -24,7 +24,6 @@ _REFUSED = {
     *_USER_REFUSED,
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    KafkaError._SSL,
 }
 
 
@@ -76,8 +75,8 @@ class Connection:
     def refusal(self, error: KafkaError, client: Any) -> StartError | None:
         """The refusal behind the `error` that a client was given; None: the broker is away."""
         client.poll(0)  # What it has to tell beside.
-        found = error if error.code() in _REFUSED else self._heard
-        if found is None or found.code() not in _REFUSED:
+        found = error if _is_refusal(error) else self._heard
+        if found is None or not _is_refusal(found):
             return None
         settings, words = self._settings, f"Kafka at {self._settings.bootstrap_servers}"
         if found.code() in _USER_REFUSED:
@@ -109,6 +108,12 @@ class Connection:
             self._heard = error
 
 
+def _is_refusal(error: KafkaError) -> bool:
+    """Whether waiting would not help.  A handshake may also fail while a broker starts or ends."""
+    is_untrusted = error.code() == KafkaError._SSL and "certificate" in error.str()
+    return error.code() in _REFUSED or is_untrusted
+
+
 def _told(error: KafkaError) -> str:
-    """Librdkafka's words in one line."""
+    """The library's words in one line."""
     return " ".join(error.str().split())
