@@ -19,7 +19,7 @@ async def store(self, item):
     await asyncio.Event().wait()
 
 Classifier.store = store
-movement.STUCK_AFTER, app._LOOK_EVERY = 2.0, 0.5
+movement.STUCK_AFTER, app._LOOK_EVERY = 1.0, 0.25
 main()
 """
 

@@ -29,7 +29,7 @@ async def test_every_mechanism_lets_a_known_user_in(environ, mechanism):
 @pytest.fixture
 def soon(monkeypatch):
     """A refusal is looked for sooner than need be."""
-    monkeypatch.setattr("bpstream.stream.topics._FIRST_ANSWER_WITHIN", 0.5)
+    monkeypatch.setattr("bpstream.stream.topics._FIRST_ANSWER_WITHIN", 0.1)
     monkeypatch.setattr("bpstream.stream.connection._TURN", 0.5)
 
 
@@ -85,9 +85,10 @@ def test_a_command_names_a_wrong_password_too(environ, command, tmp_path):
 
 
 @pytest.mark.services
+@pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SASL_PLAINTEXT"])
 def test_another_protocol_than_the_brokers_is_told_with_its_setting(environ, protocol, monkeypatch):
-    monkeypatch.setattr("bpstream.stream.connection.ANSWER_WITHIN", 0.5)
+    monkeypatch.setattr("bpstream.stream.connection.ANSWER_WITHIN", 0.1)
     environ["BPSTREAM_BROKER_SECURITY_PROTOCOL"] = protocol
     done = CliRunner().invoke(cli, ["simulate", "--count", "1"], env=environ)
     assert f"asked by {protocol} (BPSTREAM_BROKER_SECURITY_PROTOCOL)" in done.stderr
