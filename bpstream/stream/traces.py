@@ -1,7 +1,7 @@
 """Traces: a span for each chunk, sent to a collector of OpenTelemetry's.
 
-Off unless OTEL_EXPORTER_OTLP_ENDPOINT is set: then nothing of OpenTelemetry is imported.  A
-span tells topic, partition and how many of what; never an id or a pressure.
+Without OTEL_EXPORTER_OTLP_ENDPOINT there are none, and nothing of OpenTelemetry is imported.
+A span tells topic, partition and how many of what; never an id or a pressure.
 """
 
 import asyncio
