@@ -211,6 +211,25 @@ def test_every_nasty_id_is_a_patient_and_no_answer_about_one_is_anything_but_jso
 
 
 @once
+def test_the_feed_tells_a_nasty_id_in_one_line_of_json(house):
+    for patient_id in ids(house).values():
+        connection = HTTPConnection("127.0.0.1", house.worker.port, timeout=10)
+        try:
+            query = f"search={quote(patient_id, safe='')}"
+            headers = {"Authorization": f"Bearer {TOKEN}"}
+            connection.request("GET", f"/feed?{query}", headers=headers)
+            answer = connection.getresponse()
+            assert answer.headers["Content-Type"].startswith("text/event-stream")
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            lines = iter(answer.readline, b"\n")
+            event = dict(line.decode().rstrip("\n").split(": ", 1) for line in lines)
+            assert event["event"] == "whole"
+            assert json.loads(event["data"])["order"] == [patient_id]
+        finally:
+            connection.close()
+
+
+@once
 def test_nasty_words_are_taken_as_they_are_wherever_one_may_be_said(house):
     by_patient = {each["patient_id"]: each for each in house.ask("/alerts/").json["alerts"]}
     seen = set()
