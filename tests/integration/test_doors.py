@@ -146,12 +146,14 @@ def everything() -> list[bytes]:
 def house(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder: Path = tmp_path_factory.mktemp(request.param)
     with running(Hook(SIGNING)) as hook, running(Collector()) as collector:
+        webhook = f"{hook.url}/{IN_URL}?key={IN_URL}"
         asked = Worker(
             folder,
             {
                 "BPSTREAM_LOG": request.param,
                 "BPSTREAM_WEB_TOKEN": TOKEN,
-                "BPSTREAM_WEBHOOK_URL": f"{hook.url}/{IN_URL}?key={IN_URL}",
+                # One that joins a group of its own makes a start longer: once is enough.
+                "BPSTREAM_WEBHOOK_URL": webhook if request.param == "text" else "",
                 "BPSTREAM_WEBHOOK_SECRET": SIGNING,
                 "BPSTREAM_BROKER_PASSWORD": PASSWORD,
                 "BPSTREAM_ELASTICSEARCH_API_KEY": API_KEY,
@@ -182,7 +184,8 @@ once = pytest.mark.parametrize("house", ["text"], indirect=True)
 def done(house: House) -> bool:
     status = house.ask("/status").json
     counted = status["readings"] + status["dead_letters"]
-    return counted >= len(everything()) - 1 and status["lag"] == 0 and bool(house.hook.received)
+    told = house.form == "json" or house.hook.received
+    return bool(counted >= len(everything()) - 1 and status["lag"] == 0 and told)
 
 
 def ids(house: House) -> dict[str, str]:

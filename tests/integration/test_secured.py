@@ -94,7 +94,6 @@ def test_a_worker_and_every_command_reach_kafka_and_elasticsearch_through_tls(
         assert "1 " in done("dead-letters", "list")
         done("dead-letters", "retry", "--all")
         until(lambda: asked.get("/status")["dead_letters"] == 2, 30, asked.told)
-        done("replay")
         until(lambda: asked.get("/status")["lag"] == 0, 30, asked.told)
         done("provision")
         done("reconcile")
@@ -140,17 +139,3 @@ async def test_elasticsearch_takes_a_user_and_a_password_in_place_of_a_key(
     }
     async with new_index(Settings.from_env(environ)) as index:
         await index.check()
-
-
-def test_a_worker_that_is_refused_ends_with_status_1_and_a_last_line_that_says_why(
-    settings: dict[str, str], tmp_path: Path
-) -> None:
-    settings["BPSTREAM_BROKER_PASSWORD"] = "wr0ng-secret"
-    with worker(tmp_path, settings) as refused:
-        until(refused.ended, 30, refused.told)
-        last = refused.log.read_text().splitlines()[-1]
-        assert last.startswith("bpstream: Kafka at ")
-        assert "refused the user 'bpstream'" in last
-        assert refused.process is not None
-        assert refused.process.returncode == 1
-    assert not [secret for secret in SECRETS if secret in refused.log.read_text()]
