@@ -16,7 +16,11 @@ _QUIET = {
     # Faust's services, ours among them, announce each start and stop.
     "bpstream.stream.app": "WARNING",
     "bpstream.stream.delivery": "WARNING",
+    "bpstream.stream.followed": "WARNING",
+    "bpstream.stream.notifier": "WARNING",
+    "bpstream.stream.reminders": "WARNING",
     "bpstream.stream.tables": "WARNING",
+    "bpstream.stream.ward": "WARNING",
     "bpstream.stream.worker": "WARNING",
     "bpstream.web.server": "WARNING",
 }
