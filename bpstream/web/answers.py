@@ -14,10 +14,11 @@ from bpstream.errors import Conflict
 log = logging.getLogger(__name__)
 
 _HEADERS = {
-    # The page brings its own scripts and styles and speaks to nobody else.
+    # The page brings its own scripts, styles and typeface and speaks to nobody else.
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
+        "img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
     ),
     "Cross-Origin-Resource-Policy": "same-origin",
     # With `no-referrer` a browser would send `Origin: null` with our own login form.

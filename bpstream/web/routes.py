@@ -39,13 +39,17 @@ class Routes:
         self.cluster = Cluster(worker)
         self.feed = Feed(worker, self.cluster)
         # A closed list: what is asked for never becomes a path.
-        self.files = {file.name: file for file in STATIC.iterdir()}
+        self.files = {
+            file.relative_to(STATIC).as_posix(): file
+            for file in STATIC.rglob("*")
+            if file.is_file()
+        }
 
     def table(self) -> list[web.AbstractRouteDef]:
         """Every address with its handler."""
         return [
             web.get("/", self.page),
-            web.get("/static/{name}", self.static),
+            web.get("/static/{name:.+}", self.static),
             web.get("/patients", self.patients),
             web.get("/patients/", self.patients),
             # Whatever follows: an id may hold anything, and is read from the raw path.

@@ -240,6 +240,7 @@ async def test_metrics_are_in_the_format_prometheus_asks_for(browser, accept, co
         ("", "text/html", "Not a medical device"),
         ("static/page.js", "javascript", "import"),
         ("static/colors.css", "text/css", "prefers-color-scheme"),
+        ("static/vendor/uPlot.esm.js", "javascript", "MIT"),
     ],
 )
 async def test_the_page_and_its_parts_are_served(browser, path, content_type, part):

@@ -2,6 +2,8 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+export const byId = (id) => document.getElementById(id);
+
 export function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
@@ -18,4 +20,17 @@ export function svg(tag, attributes = {}, ...children) {
 // Only a change touches the page, so that a selection or a screen reader is not disturbed.
 export function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
+}
+
+// Puts `wanted` into `list` in this order and takes the others out.  What stands where it should
+// is not touched, and what had the focus has it again: an element that is moved loses it.
+export function arrange(list, wanted) {
+  const kept = new Set(wanted);
+  const focused = list.contains(document.activeElement) ? document.activeElement : null;
+  for (const child of [...list.children]) if (!kept.has(child)) child.remove();
+  wanted.forEach((node, position) => {
+    const there = list.children[position];
+    if (there !== node) list.insertBefore(node, there ?? null);
+  });
+  if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
 }

@@ -1,196 +1,129 @@
-// The live page: asks the worker every two seconds and shows what it says.
+// The live page: what the feed tells, laid out by how many patients there are.
 
-import { element, write } from "./dom.js";
+import { Drawer } from "./drawer.js";
+import { arrange, byId, write } from "./dom.js";
+import { Feed } from "./feed.js";
+import { Header } from "./header.js";
+import { Heat } from "./heat.js";
+import { listen } from "./keys.js";
 import { Rail } from "./rail.js";
-import { SEVERITIES, WORDS, shape } from "./severity.js";
+import { Table } from "./table.js";
 import { Tile } from "./tile.js";
+import { count, time } from "./words.js";
 
-const EVERY = 2000;
-const PATIENCE = 5000;
 const TICK = 1000;
 const TYPING = 250;
 
-// Patients on one page, and up to which number the tiles are large.
-const LIMIT = 200;
-const ROOMY_UP_TO = 12;
-
-const byId = (id) => document.getElementById(id);
+// Up to how many patients each layout goes, and which of them are tiles.
+const LAYOUTS = [
+  { name: "roomy", upTo: 12, sort: "id", limit: 100 },
+  { name: "dense", upTo: 100, sort: "id", limit: 100 },
+  { name: "ward", upTo: 2000, sort: "attention", limit: 30 },
+  { name: "crowd", upTo: Infinity, sort: "attention", limit: 30 },
+];
 
 const tiles = new Map();
-const facts = new Map();
-const legend = new Map();
+const open = (id) => drawer.open(id);
+const header = new Header();
+const drawer = new Drawer();
+const table = new Table({ open });
+const heat = new Heat({ root: byId("heat"), readout: byId("heat-readout"), open });
 const rail = new Rail({
   list: byId("alerts"),
-  count: byId("waiting"),
+  waiting: byId("waiting"),
   news: byId("news"),
   rest: byId("rest"),
-  changed: () => update(),
+  open,
 });
+const feed = new Feed({ told, lost });
 
+let layout = LAYOUTS[0];
 let search = "";
-let offset = 0;
-let total = 0;
-let round = 0;
-let timer = 0;
 let connected = false;
 let heardAt = NaN; // Epoch ms by the worker's clock.
 let ahead = 0; // Milliseconds by which the worker's clock is ahead of this one.
+let staleAfter = Infinity; // Milliseconds; the worker says it.
 
-async function ask(path) {
-  const answer = await fetch(path, { signal: AbortSignal.timeout(PATIENCE), cache: "no-store" });
-  if (answer.status === 401) location.reload(); // The worker then shows its sign-in form.
-  if (!answer.ok) throw new Error(`the worker answered ${answer.status}`);
-  const at = Date.parse(answer.headers.get("Date"));
-  if (!Number.isNaN(at)) ahead = at - Date.now();
-  return answer.json();
+const now = () => Date.now() + ahead;
+
+function look() {
+  const { sort, limit } = layout;
+  const tiled = sort === "id" ? search : "";
+  feed.look({ search: tiled, sort, offset: 0, limit });
 }
 
-async function update() {
-  clearTimeout(timer);
-  const mine = ++round;
-  if (document.hidden) return;
-  const query = new URLSearchParams({ search, offset, limit: LIMIT });
-  try {
-    const [list, status, raised] = await Promise.all([
-      ask(`/patients/?${query}`),
-      ask("/status"),
-      ask("/alerts/"),
-    ]);
-    if (mine !== round) return;
-    heardAt = now();
-    connected = true;
-    showPatients(list);
-    showStatus(status);
-    rail.show(raised.alerts);
-    showConnection(missingWorkers(list, status, raised));
-  } catch (error) {
-    if (mine !== round) return;
-    connected = false;
-    showConnection(lost(error));
+function told(state, keys) {
+  heardAt = Date.parse(state.at);
+  ahead = heardAt - Date.now();
+  staleAfter = 1000 * state.stale_after;
+  connected = true;
+  const everyone = Object.values(state.counts).reduce((sum, each) => sum + each, 0);
+  const others = lay(everyone); // Others are to be looked at: these tiles are not worth drawing.
+  if (!others && (keys.has("order") || keys.has("patients"))) showTiles(state);
+  if (keys.has("alerts")) {
+    rail.show(state.alerts);
+    write(byId("to-alarms"), `${count(state.alerts.unacknowledged)} alarms to acknowledge ↓`);
   }
+  if (keys.has("counts")) header.count(state.counts);
+  if (keys.has("status") || keys.has("counts")) header.report(state.status, everyone);
+  if (layout.name === "ward" && state.heat) heat.show(state.heat);
+  header.connect("live", missing(state.missing ?? []));
   tick();
-  timer = setTimeout(update, EVERY);
 }
 
-function now() {
-  return Date.now() + ahead;
+function missing(workers) {
+  if (!workers.length) return "";
+  return `Patients are missing: no answer from worker ${workers.join(", ")}.`;
 }
 
-function showPatients(list) {
-  total = list.total;
-  if (offset >= total && offset > 0) {
-    offset = Math.max(0, Math.floor((total - 1) / LIMIT) * LIMIT);
-    setTimeout(update);
-    return;
-  }
-  const seen = new Set();
-  list.patients.forEach((patient, position) => {
-    const id = patient.patient_id;
-    seen.add(id);
-    if (!tiles.has(id)) tiles.set(id, new Tile(id));
-    const tile = tiles.get(id);
-    tile.show(patient);
-    // Moved only where it stands elsewhere: a moved button would lose the focus.
-    const there = byId("tiles").children[position];
-    if (there !== tile.root) byId("tiles").insertBefore(tile.root, there ?? null);
-  });
-  for (const [id, tile] of tiles) {
-    if (seen.has(id)) continue;
-    tile.root.remove();
-    tiles.delete(id);
-  }
-  byId("tiles").dataset.density = tiles.size > ROOMY_UP_TO ? "dense" : "roomy";
-  byId("empty").hidden = tiles.size > 0;
-  write(byId("empty"), search ? `No patient's id holds “${search}”.` : "No reading yet.");
-  showPager();
-}
-
-function showPager() {
-  const last = Math.min(offset + LIMIT, total);
-  byId("pager").hidden = total <= LIMIT;
-  byId("previous").disabled = offset === 0;
-  byId("next").disabled = last >= total;
-  write(byId("range"), `${(offset + 1).toLocaleString()}–${last.toLocaleString()} of ${total.toLocaleString()}`);
-}
-
-function showStatus(status) {
-  fact("Patients", total.toLocaleString());
-  fact("Readings", status.readings.toLocaleString());
-  fact("Anomalies", status.anomalies.toLocaleString());
-  fact("Lag", status.lag.toLocaleString(), "Messages not yet read");
-  fact("Dead letters", status.dead_letters.toLocaleString(), "Messages that could not be used");
-  fact("Index", status.index, "Where anomalies are stored", status.index !== "ok");
-  fact("Archive", status.archive, "Where normal readings are stored", status.archive !== "ok");
-  fact("Workers", String(status.workers));
-}
-
-function fact(name, value, title = "", troubled = false) {
-  if (!facts.has(name)) {
-    const told = element("dd");
-    const box = element("div", { title }, element("dt", { textContent: name }), told);
-    facts.set(name, { box, told });
-    byId("facts").append(box);
-  }
-  const { box, told } = facts.get(name);
-  box.classList.toggle("trouble", troubled);
-  write(told, value);
-}
-
-function showConnection(trouble) {
-  write(byId("connection"), connected ? "Live" : "No connection");
-  document.body.classList.toggle("lost", !connected);
-  byId("banner").hidden = !trouble;
-  write(byId("banner"), trouble);
-}
-
-function lost(error) {
+function lost(why) {
+  connected = false;
   const since = Number.isNaN(heardAt) ? "" : ` since ${time(heardAt)}`;
-  const why = error.name === "TimeoutError" ? `nothing for ${PATIENCE / 1000} s` : error.message;
-  const shown = tiles.size ? " The values below are old." : "";
-  return `No connection to the worker${since} (${why}).${shown} Trying again.`;
+  const old = tiles.size ? " The values below are old." : "";
+  header.connect("lost", `No connection to the worker${since} (${why}).${old} Trying again.`);
 }
 
-function missingWorkers(...answers) {
-  const missing = [...new Set(answers.flatMap((answer) => answer.missing ?? []))];
-  if (!missing.length) return "";
-  return `Patients are missing: no answer from worker ${missing.join(", ")}.`;
+// Chooses the layout.  Returns whether its tiles are others than the feed tells of now.
+function lay(everyone) {
+  const wanted = LAYOUTS.find((each) => everyone <= each.upTo);
+  const others = wanted.sort !== layout.sort;
+  layout = wanted;
+  if (others) look();
+  if (document.body.dataset.layout === wanted.name) return others;
+  document.body.dataset.layout = wanted.name;
+  const tabled = wanted.sort === "attention";
+  const finding = document.activeElement === byId("search");
+  byId(tabled ? "table-tools" : "tools").prepend(byId("finder"));
+  if (finding) byId("search").focus();
+  byId("strip").hidden = wanted.name !== "ward";
+  byId("all").hidden = !tabled;
+  write(byId("tiles-title"), tabled ? "Needing attention most" : "Patients");
+  byId("tiles-title").classList.toggle("unseen", !tabled);
+  table.search = search;
+  table.on = tabled;
+  return others;
 }
 
-function time(at) {
-  return new Date(at).toLocaleTimeString([], { hour12: false });
+function showTiles({ order, patients, total }) {
+  const shown = order.filter((id) => patients.has(id));
+  const seen = new Set(shown);
+  for (const id of tiles.keys()) if (!seen.has(id)) tiles.delete(id);
+  for (const id of shown) {
+    if (!tiles.has(id)) tiles.set(id, new Tile(id, open));
+    tiles.get(id).show(patients.get(id));
+  }
+  arrange(byId("tiles"), shown.map((id) => tiles.get(id).root));
+  byId("empty").hidden = total > 0;
+  write(byId("empty"), search ? `No patient's id holds “${search}”.` : "No reading yet.");
 }
 
 // Ages go on by themselves; the clock stops with the connection.
 function tick() {
-  if (connected) write(byId("clock"), time(now()));
-  const counts = Object.fromEntries([...SEVERITIES, "stale"].map((each) => [each, 0]));
+  if (connected) header.tick(now());
   rail.grow(now());
-  for (const tile of tiles.values()) {
-    tile.grow(now());
-    counts[tile.stale ? "stale" : tile.severity] += 1;
-  }
-  for (const [name, count] of legend) {
-    write(count, String(counts[name]));
-    count.parentElement.classList.toggle("zero", counts[name] === 0);
-  }
-  document.title = counts.critical ? `${counts.critical} critical · bpstream` : "bpstream";
-}
-
-function makeLegend() {
-  for (const name of [...SEVERITIES, "stale"]) {
-    const count = element("b");
-    const entry = element("li", {}, count, WORDS[name] ?? "Stale");
-    entry.dataset.severity = name;
-    if (name in WORDS) entry.prepend(shape(name));
-    legend.set(name, count);
-    byId("legend").append(entry);
-  }
-}
-
-function turnTo(there) {
-  offset = Math.max(0, there);
-  scrollTo(0, 0);
-  update();
+  for (const tile of tiles.values()) tile.grow(now(), staleAfter);
+  table.grow(now(), staleAfter);
+  drawer.grow(now(), staleAfter);
 }
 
 let typing = 0;
@@ -198,13 +131,27 @@ byId("search").addEventListener("input", (event) => {
   clearTimeout(typing);
   typing = setTimeout(() => {
     search = event.target.value.trim();
-    turnTo(0);
+    if (layout.sort === "attention") table.find(search);
+    else look();
   }, TYPING);
 });
-byId("previous").addEventListener("click", () => turnTo(offset - LIMIT));
-byId("next").addEventListener("click", () => turnTo(offset + LIMIT));
-document.addEventListener("visibilitychange", update);
 
-makeLegend();
+// On a phone the alarms are below the tiles.
+byId("to-alarms").addEventListener("click", () => byId("alerts").scrollIntoView());
+
+// A page that nobody sees keeps no connection: a browser has six for one host.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    connected = false;
+    feed.close();
+  } else {
+    header.connect("connecting");
+    feed.open();
+    table.update();
+  }
+});
+
+listen();
+look();
+drawer.follow();
 setInterval(tick, TICK);
-update();

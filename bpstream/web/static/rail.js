@@ -1,54 +1,49 @@
 // The rail: what fires, as the worker orders it: unacknowledged first, then the most severe, then
-// the oldest.  An entry stays the same element while its alert fires, so that nobody who is
-// writing into its form is disturbed.
+// the oldest; then what is pending.  An entry stays the same element while its alert is on, so
+// that nobody who is writing into its form is disturbed.
 
 import { ageText } from "./age.js";
-import { element, write } from "./dom.js";
+import { STATE_MARKS, STATE_WORDS, stateOf, subject } from "./alarm.js";
+import { tell } from "./api.js";
+import { arrange, element, write } from "./dom.js";
 import { WORDS, known, shape } from "./severity.js";
-
-// Entries on the page; the others are counted.
-const MOST = 60;
-
-const PATIENCE = 10_000;
+import { count } from "./words.js";
 
 // Who acknowledged last on this page; gone with it, for several may share a screen.
 let name = "";
 
 export class Rail {
-  // `changed` is called when something was acknowledged: what is shown is old.
-  constructor({ list, count, news, rest, changed }) {
-    Object.assign(this, { list, count, news, rest, changed });
+  // `open(id)` shows a patient.
+  constructor({ list, waiting, news, rest, open }) {
+    Object.assign(this, { list, waiting, news, rest, open });
     this.entries = new Map();
     this.critical = null; // Ids of the critical alerts that were told; null before the first list.
   }
 
-  show(alerts) {
-    const firing = alerts.filter((alert) => alert.state === "firing");
-    const waiting = firing.filter((alert) => !alert.acknowledged).length;
-    write(this.count, firing.length ? `${waiting} of ${firing.length} not acknowledged` : "none");
-    const shown = firing.slice(0, MOST);
-    write(this.rest, firing.length > MOST ? `and ${firing.length - MOST} more` : "");
+  // `total` alerts are on, of which the most urgent are `shown`.
+  show({ total, unacknowledged, shown }) {
+    write(this.waiting, total ? `${count(unacknowledged)} to acknowledge, ${count(total)} in all` : "none");
+    write(this.rest, total > shown.length ? `and ${count(total - shown.length)} more` : "");
     const seen = new Set(shown.map((alert) => alert.alert_id));
-    for (const [id, entry] of this.entries) {
-      if (seen.has(id)) continue;
-      entry.root.remove();
-      this.entries.delete(id);
-    }
-    const focused = this.list.contains(document.activeElement) ? document.activeElement : null;
-    const writing = Boolean(focused?.closest("form"));
-    shown.forEach((alert, position) => {
+    for (const id of this.entries.keys()) if (!seen.has(id)) this.drop(id);
+    for (const alert of shown) {
       const id = alert.alert_id;
-      if (!this.entries.has(id)) this.entries.set(id, new Entry(this.changed));
-      const entry = this.entries.get(id);
-      entry.show(alert);
-      // Nothing moves under the hand of who writes.
-      if (writing && entry.root.isConnected) return;
-      const there = this.list.children[position];
-      if (there !== entry.root) this.list.insertBefore(entry.root, there ?? null);
-    });
-    // What is moved loses the focus.
-    if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
-    this.tell(firing.filter((alert) => alert.severity === "critical"));
+      if (!this.entries.has(id)) this.entries.set(id, new Entry(this.open));
+      this.entries.get(id).show(alert);
+    }
+    const wanted = shown.map((alert) => this.entries.get(alert.alert_id).root);
+    // Nothing moves under the hand of who writes.
+    const writing = document.activeElement?.closest("form");
+    if (!this.list.contains(writing ?? null)) arrange(this.list, wanted);
+    this.tell(shown.filter((alert) => alert.severity === "critical" && alert.state === "firing"));
+  }
+
+  // Of an alert that is over; who was on it is taken to the list, and not to the top of the page.
+  drop(id) {
+    const { root } = this.entries.get(id);
+    if (root.contains(document.activeElement)) this.list.focus({ preventScroll: true });
+    root.remove();
+    this.entries.delete(id);
   }
 
   // Says new critical alerts to who does not see the page.
@@ -64,30 +59,28 @@ export class Rail {
   }
 }
 
-function subject(alert) {
-  return `${alert.title}, ${alert.patient_id ?? "no patient"}`;
-}
-
 class Entry {
-  constructor(changed) {
-    this.changed = changed;
+  constructor(open) {
     this.alert = {};
     this.severity = element("span", { className: "level" });
-    this.title = element("span", { className: "title" });
-    this.patient = element("bdi", { className: "patient" });
+    this.state = element("span", { className: "state" });
+    this.title = element("p", { className: "title" });
+    this.id = element("bdi");
+    this.patient = element("button", { type: "button", className: "patient" }, this.id);
+    this.patient.addEventListener("click", () => open(this.alert.patient_id));
     this.age = element("span", { className: "age" });
     this.said = element("p", { className: "said" });
     this.problem = element("p", { className: "problem", role: "alert" });
-    this.button = element("button", { type: "button", textContent: "Acknowledge" });
+    this.button = element("button", { type: "button", className: "do", textContent: "Acknowledge" });
     this.button.addEventListener("click", () => this.open(this.form.hidden));
     this.makeForm();
     this.root = element(
       "li",
       { className: "alert" },
-      element("div", { className: "line" }, this.severity, this.age),
-      element("p", {}, this.title, " · ", this.patient),
+      element("div", { className: "line" }, this.severity, this.state, this.age),
+      this.title,
+      element("div", { className: "line" }, this.patient, this.button),
       this.said,
-      this.button,
       this.form,
       this.problem,
     );
@@ -96,7 +89,7 @@ class Entry {
   makeForm() {
     this.by = element("input", { name: "by", required: true, maxLength: 100, autocomplete: "name" });
     this.comment = element("input", { name: "comment", maxLength: 1000, autocomplete: "off" });
-    this.submit = element("button", { textContent: "Acknowledge" });
+    this.submit = element("button", { className: "do", textContent: "Acknowledge" });
     const cancel = element("button", { type: "button", textContent: "Cancel" });
     cancel.addEventListener("click", () => this.open(false));
     this.form = element(
@@ -111,13 +104,15 @@ class Entry {
       this.send();
     });
     this.form.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.open(false);
+      if (event.key !== "Escape") return;
+      event.stopPropagation();
+      this.open(false);
     });
   }
 
   open(wanted) {
     this.form.hidden = !wanted;
-    this.button.hidden = wanted || Boolean(this.alert.acknowledged);
+    this.button.hidden = wanted || stateOf(this.alert) !== "firing";
     this.button.ariaExpanded = String(wanted);
     if (wanted) {
       this.by.value ||= name;
@@ -135,16 +130,21 @@ class Entry {
       this.root.dataset.severity = severity;
       this.severity.replaceChildren(shape(severity), WORDS[severity]);
     }
+    const state = stateOf(alert);
+    this.root.dataset.alarm = state;
+    write(this.state, `${STATE_MARKS[state]} ${STATE_WORDS[state]}`);
     write(this.title, alert.title);
-    write(this.patient, alert.patient_id ?? "no patient");
+    write(this.id, alert.patient_id ?? "The ward");
+    this.patient.disabled = alert.patient_id == null;
+    this.patient.title = alert.patient_id ?? "";
     const { acknowledged, silenced } = alert;
     const words = [];
     if (acknowledged) words.push(`✓ ${acknowledged.by}${acknowledged.comment ? `: ${acknowledged.comment}` : ""}`);
     if (silenced) words.push(`silenced by ${silenced.by} until ${clock(silenced.until)}`);
     write(this.said, words.join(" · "));
-    this.root.classList.toggle("acknowledged", Boolean(acknowledged));
-    if (acknowledged) this.form.hidden = true;
-    this.button.hidden = Boolean(acknowledged) || !this.form.hidden;
+    this.said.hidden = words.length === 0;
+    if (state !== "firing") this.form.hidden = true;
+    this.button.hidden = state !== "firing" || !this.form.hidden;
     this.button.ariaLabel = `Acknowledge ${subject(alert)}`;
   }
 
@@ -153,28 +153,17 @@ class Entry {
     write(this.problem, "");
     const said = { by: this.by.value.trim(), comment: this.comment.value.trim() };
     try {
-      const answer = await fetch(`/alerts/${encodeURIComponent(this.alert.alert_id)}/acknowledge`, {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(said),
-        signal: AbortSignal.timeout(PATIENCE),
-      });
-      const told = await answer.json();
-      if (answer.ok) {
-        name = said.by;
-        const next = this.root.nextElementSibling?.querySelector("button:not([hidden])");
-        this.show(told);
-        next?.focus();
-      } else {
-        write(this.problem, told.error);
-        if (told.alert) this.show(told.alert);
-      }
+      const told = await tell(`/alerts/${encodeURIComponent(this.alert.alert_id)}/acknowledge`, said);
+      name = said.by;
+      const next = this.root.nextElementSibling?.querySelector("button.do:not([hidden])");
+      this.show(told);
+      (next ?? this.patient).focus();
     } catch (error) {
-      write(this.problem, `Not acknowledged: ${error.message}`);
+      write(this.problem, error.told ? error.message : `Not acknowledged: ${error.message}`);
+      if (error.told?.alert) this.show(error.told.alert);
     } finally {
       this.submit.disabled = false;
     }
-    this.changed();
   }
 
   grow(now) {

@@ -1,18 +1,18 @@
-// A sparkline: the recent readings of one patient, systolic over diastolic, over time.
+// A sparkline: the recent readings of one patient, systolic over diastolic, over time, against
+// the patient's own limits.
 
 import { svg } from "./dom.js";
 
 // mmHg at the bottom and the top: the same on every tile, so that tiles can be compared.
-// sparkline.css places the labels of the limits by these two.
 const BOTTOM = 30;
 const TOP = 210;
-
-// Limits 140/90 and 90/60, which share a line.
-const LIMITS = [140, 90, 60];
 
 const WIDTH = 300;
 const HEIGHT = 100;
 const MARGIN = 6;
+
+// Labels that are nearer than this many mmHg would lie on each other.
+const APART = 18;
 
 function height(pressure) {
   const inside = Math.min(TOP, Math.max(BOTTOM, pressure));
@@ -20,7 +20,8 @@ function height(pressure) {
 }
 
 // `recent`: [epoch ms, systolic, diastolic, anomalous] of each reading, oldest first.
-export function sparkline(recent) {
+// `lines`: of limits.js.
+export function sparkline(recent, lines) {
   const [first, last] = [recent.at(0)?.[0] ?? 0, recent.at(-1)?.[0] ?? 0];
   const across = (at) =>
     last > first ? MARGIN + ((WIDTH - 2 * MARGIN) * (at - first)) / (last - first) : WIDTH / 2;
@@ -34,12 +35,11 @@ export function sparkline(recent) {
     viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
     preserveAspectRatio: "none",
     class: "sparkline",
-    role: "img",
-    "aria-label": `The last ${recent.length} readings`,
+    "aria-hidden": "true",
   });
-  for (const limit of LIMITS) {
-    const y = height(limit);
-    drawn.append(svg("line", { class: "limit", x1: 0, x2: WIDTH, y1: y, y2: y }));
+  for (const { value, own } of lines) {
+    const y = height(value);
+    drawn.append(svg("line", { class: own ? "limit own" : "limit", x1: 0, x2: WIDTH, y1: y, y2: y }));
   }
   const band = [...systolic, ...diastolic.toReversed()].join(" ");
   drawn.append(
@@ -47,7 +47,22 @@ export function sparkline(recent) {
     svg("polyline", { class: "pressure", points: systolic.join(" ") }),
     svg("polyline", { class: "pressure", points: diastolic.join(" ") }),
   );
-  for (const reading of recent) drawn.append(...marks(reading, across(reading[0]), reading[0] === last));
+  recent.forEach((reading, position) => {
+    drawn.append(...marks(reading, across(reading[0]), position === recent.length - 1));
+  });
+  return drawn;
+}
+
+// The limits' values, beside the sparkline: a drawing of its own, for the other one is stretched.
+export function limitLabels(lines) {
+  const drawn = svg("svg", { class: "limits", "aria-hidden": "true" });
+  let above = Infinity;
+  for (const { value, own } of lines) {
+    if (above - value < APART) continue;
+    above = value;
+    const at = { x: "100%", y: `${height(value).toFixed(1)}%`, class: own ? "own" : "" };
+    drawn.append(svg("text", at, String(value)));
+  }
   return drawn;
 }
 

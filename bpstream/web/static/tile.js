@@ -1,56 +1,51 @@
-// A tile: one patient's last reading.
+// A tile: one patient's last reading, and whether an alarm is on.
 
 import { ageText } from "./age.js";
+import { STATE_MARKS, STATE_WORDS, foremost, stateOf } from "./alarm.js";
 import { element, write } from "./dom.js";
+import { hasOwnLimits, limitLines } from "./limits.js";
 import { WORDS, known, shape } from "./severity.js";
-import { sparkline } from "./sparkline.js";
+import { limitLabels, sparkline } from "./sparkline.js";
+import { WARNINGS, arrow, count, moment, percent, typeWord, whole } from "./words.js";
 
-// Milliseconds after which a reading no longer tells how the patient is.
-const STALE_AFTER = 15 * 60_000;
-
-const TAGS = {
-  hypertension_systolic: "Systolic above 140",
-  hypotension_systolic: "Systolic below 90",
-  hypertension_diastolic: "Diastolic above 90",
-  hypotension_diastolic: "Diastolic below 60",
-};
-
-const TYPES = { hypertension: "Hypertension", hypotension: "Hypotension", normal: "Normal" };
-const WARNINGS = { hypotension: "hypotension", low_map: "low mean", severe: "severe pressure" };
-const ARROWS = { hypertension: "▲", hypotension: "▼" };
+// A reading that is so many times as old as a stale one tells nothing: its values are dropped.
+const DROPPED_AFTER = 4;
 
 export class Tile {
-  constructor(patientId) {
+  // `open(id)` is called where it is clicked.
+  constructor(patientId, open) {
     this.severity = "none";
     this.takenAt = NaN;
     this.stale = false;
-    // What the chart and the details were made of: they are made anew where it changes.
-    this.drawn = "";
-    this.detailed = "";
-    this.make(patientId);
+    this.values = {};
+    this.drawn = ""; // What the chart was made of.
+    this.make(patientId, open);
   }
 
-  make(patientId) {
+  make(patientId, open) {
     this.badge = element("span", { className: "badge" });
     this.systolic = element("span", { className: "number" });
     this.diastolic = element("span", { className: "number" });
     this.systolicArrow = element("span", { className: "arrow" });
     this.diastolicArrow = element("span", { className: "arrow" });
     this.mean = element("span", { className: "number" });
-    this.type = element("span");
-    this.risk = element("span", { className: "risk" });
-    this.warning = element("p", { className: "warning" });
+    this.alarmMark = element("span");
+    this.alarmState = element("span", { className: "state" });
+    this.alarmTitle = element("span");
+    const alarm = [this.alarmMark, this.alarmState, this.alarmTitle];
+    this.alarm = element("p", { className: "alarm" }, ...alarm);
+    this.type = element("span", { className: "type" });
+    this.warning = element("span", { className: "warning" });
     this.chart = element("div", { className: "chart" });
     this.age = element("span", { className: "age" });
     this.counts = element("span", { className: "counts" });
-    this.details = element("dl", { className: "details", hidden: true });
     // The button's label is the id alone; tile.css lets it cover the tile.
     this.button = element(
       "button",
-      { type: "button", className: "name", title: patientId, ariaExpanded: "false" },
+      { type: "button", className: "name", title: patientId },
       element("bdi", { textContent: patientId }),
     );
-    this.button.addEventListener("click", () => this.toggle());
+    this.button.addEventListener("click", () => open(patientId));
     this.root = element(
       "li",
       { className: "tile" },
@@ -63,17 +58,11 @@ export class Tile {
         pressure("DIA", this.diastolic, this.diastolicArrow),
         element("span", { className: "mean" }, element("small", { textContent: "MAP" }), this.mean),
       ),
-      element("p", { className: "finding" }, this.type, this.risk),
-      this.warning,
+      this.alarm,
+      element("p", { className: "finding" }, this.type, this.warning),
       this.chart,
       element("div", { className: "foot" }, this.age, this.counts),
-      this.details,
     );
-  }
-
-  toggle() {
-    this.details.hidden = !this.details.hidden;
-    this.button.ariaExpanded = String(!this.details.hidden);
   }
 
   show(patient) {
@@ -85,28 +74,30 @@ export class Tile {
       this.root.dataset.severity = this.severity;
       this.badge.replaceChildren(shape(this.severity), WORDS[this.severity]);
     }
-    write(this.systolic, whole(last.systolic_pressure));
-    write(this.diastolic, whole(last.diastolic_pressure));
-    write(this.mean, whole(last.mean_arterial_pressure));
+    this.values = {
+      systolic: whole(last.systolic_pressure),
+      diastolic: whole(last.diastolic_pressure),
+      mean: whole(last.mean_arterial_pressure),
+    };
     write(this.systolicArrow, arrow(tags, "systolic"));
     write(this.diastolicArrow, arrow(tags, "diastolic"));
-    write(this.type, typeWord(last.anomaly_type));
-    write(this.risk, last.ml_risk_score == null ? "" : ` · risk ${percent(last.ml_risk_score)}`);
+    const risk = last.ml_risk_score == null ? "" : ` · risk ${percent(last.ml_risk_score)}`;
+    write(this.type, `${typeWord(last.anomaly_type)}${risk}`);
     this.warn(last.early_warning ?? {}, last.early_warning_reasons ?? []);
-    write(this.counts, `${patient.anomalies.toLocaleString()} of ${patient.readings.toLocaleString()}`);
+    this.alert(patient.alerts ?? []);
+    write(this.counts, `${count(patient.anomalies)} of ${count(patient.readings)}`);
     this.counts.title = "Anomalous readings, of all readings";
+    this.draw(patient);
+  }
 
-    const recent = JSON.stringify(patient.recent);
-    if (this.drawn !== recent) {
-      this.drawn = recent;
-      this.chart.replaceChildren(sparkline(patient.recent ?? []), limits());
-    }
-    const rows = detailRows(patient);
-    const written = JSON.stringify(rows);
-    if (this.detailed !== written) {
-      this.detailed = written;
-      this.details.replaceChildren(...rows.map(([name, value]) => row(name, value)));
-    }
+  draw({ recent = [], limits }) {
+    const lines = limitLines(limits);
+    const drawn = JSON.stringify([recent, lines]);
+    if (this.drawn === drawn) return;
+    this.drawn = drawn;
+    this.chart.replaceChildren(sparkline(recent, lines), limitLabels(lines));
+    this.chart.title = hasOwnLimits(limits) ? "Against limits of the patient's own" : "";
+    this.root.classList.toggle("own", hasOwnLimits(limits));
   }
 
   // A warning without a reason is as high as most patients have it: nothing to look at.
@@ -114,91 +105,44 @@ export class Tile {
     const target = reasons[0]?.target;
     const told = `▸ next: ${WARNINGS[target] ?? target} ${percent(probabilities[target])}`;
     write(this.warning, target ? told : "");
-    this.warning.title = reasons.map(reasonText).join("\n");
   }
 
-  // `now`: epoch ms by the worker's clock.
-  grow(now) {
+  alert(alerts) {
+    const first = foremost(alerts);
+    if (!first) {
+      delete this.root.dataset.alarm;
+      delete this.alarm.dataset.severity;
+      this.alarm.title = "";
+      for (const part of [this.alarmMark, this.alarmState]) write(part, "");
+      write(this.alarmTitle, "No alarm");
+      return;
+    }
+    const state = stateOf(first);
+    const more = alerts.length > 1 ? ` +${alerts.length - 1}` : "";
+    this.root.dataset.alarm = state;
+    this.alarm.dataset.severity = known(first.severity);
+    write(this.alarmMark, `${STATE_MARKS[state]} `);
+    write(this.alarmState, `${STATE_WORDS[state]}: `);
+    write(this.alarmTitle, `${first.title}${more}`);
+    this.alarm.title = alerts.map((each) => `${STATE_WORDS[stateOf(each)]}: ${each.title}`).join("\n");
+  }
+
+  // `now`: epoch ms by the worker's clock; `staleAfter`: ms.
+  grow(now, staleAfter) {
     const age = now - this.takenAt;
-    this.stale = !(age < STALE_AFTER);
+    this.stale = !(age < staleAfter);
+    const dropped = !(age < DROPPED_AFTER * staleAfter);
     this.root.classList.toggle("stale", this.stale);
-    write(this.age, this.stale ? `stale · ${ageText(age)}` : ageText(age));
-    this.age.title = Number.isNaN(this.takenAt) ? "" : new Date(this.takenAt).toLocaleString();
+    this.root.classList.toggle("dropped", dropped);
+    for (const name of ["systolic", "diastolic", "mean"]) {
+      write(this[name], dropped ? "–" : (this.values[name] ?? "–"));
+    }
+    write(this.age, this.stale ? `Stale · ${ageText(age)}` : ageText(age));
+    this.age.title = moment(this.takenAt);
   }
 }
 
 function pressure(label, number, arrowMark) {
   const name = element("small", {}, label, arrowMark);
   return element("span", { className: "pressure" }, name, number);
-}
-
-function limits() {
-  const labels = [140, 90, 60].map((each) => element("span", { className: `at${each}`, textContent: each }));
-  return element("div", { className: "limits", ariaHidden: "true" }, ...labels);
-}
-
-function whole(pressureOrNull) {
-  return pressureOrNull == null ? "–" : String(Math.round(pressureOrNull));
-}
-
-function arrow(tags, which) {
-  const tag = tags.find((each) => each.endsWith(`_${which}`));
-  return tag ? ARROWS[tag.split("_")[0]] : "";
-}
-
-function typeWord(type) {
-  return type == null ? "Not judged" : (TYPES[type] ?? type);
-}
-
-function percent(probability) {
-  return probability == null ? "–" : `${Math.round(100 * probability)} %`;
-}
-
-function detailRows(patient) {
-  const { by_type: types = {}, by_tag: tags = {} } = patient;
-  const last = patient.last ?? {};
-  const rows = [["Patient", patient.patient_id]];
-  for (const [tag, words] of Object.entries(TAGS)) rows.push([words, count(tags[tag])]);
-  for (const [type, words] of Object.entries(TYPES)) rows.push([words, count(types[type])]);
-  rows.push(["Mean pressure", whole(last.mean_arterial_pressure)]);
-  rows.push(["Risk", percent(last.ml_risk_score)]);
-  for (const [target, probability] of Object.entries(last.early_warning ?? {})) {
-    rows.push([`Next: ${WARNINGS[target] ?? target}`, percent(probability)]);
-  }
-  if (last.early_warning_reasons?.length) {
-    rows.push(["Why", last.early_warning_reasons.map(reasonText).join("; ")]);
-  }
-  rows.push(["Category", (last.category ?? "–").replace("_", " ")]);
-  const limits = limitsText(patient.limits);
-  if (limits) rows.push(["Limits", limits]);
-  if (last.flags?.length) rows.push(["Flags", last.flags.join(", ").replaceAll("_", " ")]);
-  if (last.kafka) {
-    rows.push(["Kafka", `${last.kafka.topic} [${last.kafka.partition}] @ ${last.kafka.offset}`]);
-  }
-  return rows;
-}
-
-// What holds for this patient and not for all; empty where nothing does.
-function limitsText({ profile, bounds = {} } = {}) {
-  const own = Object.entries(bounds).filter(([, bound]) => bound.from !== "default");
-  const words = own.map(([name, { value, by }]) => `${name} ${value}${by ? ` (${by})` : ""}`);
-  if (profile && profile.name !== "adult") words.unshift(profile.name);
-  return words.join(", ").replaceAll("_", " ");
-}
-
-// What a feature of the patient's history adds to the log-odds of the warning.
-function reasonText({ feature, value, contribution }) {
-  const rounded = Math.round(100 * value) / 100;
-  return `${feature.replaceAll("_", " ")} ${rounded} (+${contribution.toFixed(2)})`;
-}
-
-function count(number) {
-  return (number ?? 0).toLocaleString();
-}
-
-function row(name, value) {
-  const wide = ["Patient", "Limits", "Flags", "Kafka", "Why"].includes(name);
-  const properties = wide ? { className: "wide" } : {};
-  const told = element("dd", {}, element("bdi", { textContent: value }));
-  return element("div", properties, element("dt", { textContent: name }), told);
 }
