@@ -52,7 +52,8 @@ def test_the_wheel_carries_the_models_the_dashboards_and_the_page(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert "bpstream/_shipped/models/bp_logreg/model.json" in names
     assert "bpstream/_shipped/dashboards/index-template.json" in names
-    assert {"bpstream/web/static/index.html", "bpstream/web/static/page.js"} <= names
+    page = {"index.html", "page.js", "vendor/uPlot.esm.js", "vendor/uPlot.LICENSE"}
+    assert {f"bpstream/web/static/{each}" for each in page} <= names
 
 
 def test_the_installed_demo_does_the_whole_job_away_from_the_checkout(bin_folder, tmp_path):

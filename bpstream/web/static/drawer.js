@@ -30,6 +30,8 @@ export class Drawer {
     byId("drawer-close").addEventListener("click", () => this.dialog.close());
     addEventListener("hashchange", () => this.follow());
     addEventListener("theme", () => this.trend.redraw());
+    matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => this.trend.redraw());
+    document.addEventListener("visibilitychange", () => this.id !== null && this.update());
   }
 
   open(id) {
@@ -71,6 +73,7 @@ export class Drawer {
   async update() {
     clearTimeout(this.timer);
     const mine = ++this.round;
+    if (document.hidden) return; // Asked again when it is seen again.
     try {
       const patient = await patientOf(this.id);
       if (mine !== this.round) return;

@@ -61,7 +61,10 @@ export function listen() {
   });
   byId("search").addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
-    if (!event.target.value) event.target.blur();
+    const { target } = event;
+    if (!target.value) target.blur();
+    target.value = "";
+    target.dispatchEvent(new Event("input"));
   });
   byId("keys").addEventListener("click", ACTIONS["?"]);
   byId("help-close").addEventListener("click", () => byId("help").close());
