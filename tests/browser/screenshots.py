@@ -70,10 +70,19 @@ def draw(page: Page, the_ward: Ward, path: Path, *, height: int) -> None:
     page.goto(the_ward.url)
     page.locator(".tile").first.wait_for()
     page.wait_for_timeout(2500)
-    # In 256 colours, which are all there are but for the edges of letters: a third of the size.
-    drawn = Image.open(BytesIO(page.screenshot())).convert("RGB")
-    few = drawn.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    few.save(path, optimize=True)
+    few_colors(Image.open(BytesIO(page.screenshot())).convert("RGB")).save(path, optimize=True)
+
+
+def few_colors(drawn: Image.Image) -> Image.Image:
+    """The picture in its 256 most frequent colours: the page has few, but for the edges of letters.
+
+    So it has a third of the size, and no surface another colour.
+    """
+    found = drawn.getcolors(drawn.width * drawn.height) or []
+    most = sorted(found, reverse=True)[:256]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([channel for _, color in most for channel in color])
+    return drawn.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def main() -> int:

@@ -90,6 +90,7 @@ export class Trend {
     ctx.save();
     ctx.lineWidth = devicePixelRatio;
     ctx.font = `${11 * devicePixelRatio}px Inter, system-ui, sans-serif`;
+    ctx.textAlign = "left";
     ctx.textBaseline = "middle";
     for (const { value, own } of this.lines) {
       const y = plot.valToPos(value, "y", true);
