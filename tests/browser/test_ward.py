@@ -61,6 +61,10 @@ def test_an_alarm_is_pending_fires_is_acknowledged_with_a_comment_and_recovers(
     page.keyboard.press("Enter")
     alarm.get_by_label("Your name").fill("Dr <b>Ada")
     alarm.get_by_label("Comment").fill("on my way")
+    # Somebody writes: the alarm stays where it is, and a new one is shown all the same.
+    the_ward.take("PAT-010", 205, 75)
+    expect(page.locator("#alerts > li").filter(has_text="PAT-010").first).to_be_visible()
+    expect(alarm.get_by_label("Comment")).to_be_focused()
     page.keyboard.press("Enter")
     expect(alarm).to_contain_text("✓ Dr <b>Ada: on my way")
     expect(tile(page, "PAT-002")).to_have_attribute("data-alarm", "acknowledged")

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from playwright.sync_api import expect
 from yarl import URL
 
+from bpstream.web import feed
 from tests.browser.chromium import PATIENCE
 from tests.web.worker import FakeWorker, serving
 
@@ -67,4 +68,16 @@ def test_a_browser_signs_in_and_sees_the_page(browser, axe):
         page.context.clear_cookies()
         page.locator(".tile .name").click()
         expect(page.get_by_label("Token")).to_be_visible()
+        page.close()
+
+
+def test_a_feed_that_is_refused_says_why_and_is_asked_again(browser, monkeypatch):
+    with served(FakeWorker("PAT-001")) as here:
+        monkeypatch.setattr(feed, "MOST_CLIENTS", 0)
+        page = browser.new_page()
+        page.goto(here.url)
+        expect(page.locator("#banner")).to_contain_text("0 clients listen to this worker's feed")
+        monkeypatch.undo()
+        expect(page.locator("#connection")).to_have_text("Live")
+        expect(page.locator("#banner")).to_be_hidden()
         page.close()

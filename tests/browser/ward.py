@@ -36,7 +36,7 @@ class Ward:
         servers = broker.removeprefix("kafka://")
         self.sent = 0
         self.producer = Producer(
-            {"bootstrap.servers": servers, "partitioner": "murmur2_random", "linger.ms": 5}
+            {"bootstrap.servers": servers, "partitioner": "murmur2_random", "log_level": 0}
         )
 
     def stop(self) -> None:

@@ -23,12 +23,14 @@ export function write(node, text) {
 }
 
 // Puts `wanted` into `list` in this order and takes the others out.  What stands where it should
-// is not touched, and what had the focus has it again: an element that is moved loses it.
-export function arrange(list, wanted) {
+// is not touched, and what had the focus has it again: an element that is moved loses it.  `still`:
+// what is there already does not move; what is new comes between.
+export function arrange(list, wanted, still = false) {
   const kept = new Set(wanted);
   const focused = list.contains(document.activeElement) ? document.activeElement : null;
   for (const child of [...list.children]) if (!kept.has(child)) child.remove();
   wanted.forEach((node, position) => {
+    if (still && node.isConnected) return;
     const there = list.children[position];
     if (there !== node) list.insertBefore(node, there ?? null);
   });

@@ -32,9 +32,9 @@ export class Rail {
       this.entries.get(id).show(alert);
     }
     const wanted = shown.map((alert) => this.entries.get(alert.alert_id).root);
-    // Nothing moves under the hand of who writes.
-    const writing = document.activeElement?.closest("form");
-    if (!this.list.contains(writing ?? null)) arrange(this.list, wanted);
+    // Nothing moves under the hand of who writes; what is new is shown all the same.
+    const writing = document.activeElement?.closest("form") ?? null;
+    arrange(this.list, wanted, this.list.contains(writing));
     this.tell(shown.filter((alert) => alert.severity === "critical" && alert.state === "firing"));
   }
 
