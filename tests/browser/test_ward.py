@@ -209,6 +209,7 @@ def test_a_feed_that_falls_silent_is_told_and_comes_back(the_ward: Ward, visit):
         expect(page.locator("#banner")).to_contain_text("The values below are old")
         expect(page.locator("#connection")).to_have_text("No connection")
         clock = page.locator("#clock").text_content()
+        expect(page.locator("#banner")).to_contain_text(f"since {clock}")
         page.wait_for_timeout(1500)
         assert page.locator("#clock").text_content() == clock
     finally:

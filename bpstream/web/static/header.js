@@ -69,8 +69,8 @@ export class Header {
     write(byId("banner"), trouble);
   }
 
-  // By the worker's clock; it is not called while nothing is heard: the clock stands.
-  tick(now) {
-    write(byId("clock"), time(now));
+  // `heardAt`: epoch ms by the worker's clock.  While nothing is heard the clock stands.
+  tick(heardAt) {
+    write(byId("clock"), time(heardAt));
   }
 }

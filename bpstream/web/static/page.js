@@ -39,7 +39,6 @@ const feed = new Feed({ told, lost });
 
 let layout = LAYOUTS[0];
 let search = "";
-let connected = false;
 let heardAt = NaN; // Epoch ms by the worker's clock.
 let ahead = 0; // Milliseconds by which the worker's clock is ahead of this one.
 let staleAfter = Infinity; // Milliseconds; the worker says it.
@@ -56,7 +55,6 @@ function told(state, keys) {
   heardAt = Date.parse(state.at);
   ahead = heardAt - Date.now();
   staleAfter = 1000 * state.stale_after;
-  connected = true;
   const everyone = Object.values(state.counts).reduce((sum, each) => sum + each, 0);
   const others = lay(everyone); // Others are to be looked at: these tiles are not worth drawing.
   if (!others && (keys.has("order") || keys.has("patients"))) showTiles(state);
@@ -68,6 +66,7 @@ function told(state, keys) {
   if (keys.has("status") || keys.has("counts")) header.report(state.status, everyone);
   if (layout.name === "ward" && state.heat) heat.show(state.heat);
   header.connect("live", missing(state.missing ?? []));
+  header.tick(heardAt);
   tick();
 }
 
@@ -77,7 +76,6 @@ function missing(workers) {
 }
 
 function lost(why) {
-  connected = false;
   const since = Number.isNaN(heardAt) ? "" : ` since ${time(heardAt)}`;
   const old = tiles.size ? " The values below are old." : "";
   header.connect("lost", `No connection to the worker${since} (${why}).${old} Trying again.`);
@@ -117,9 +115,8 @@ function showTiles({ order, patients, total }) {
   write(byId("empty"), search ? `No patient's id holds “${search}”.` : "No reading yet.");
 }
 
-// Ages go on by themselves; the clock stops with the connection.
+// Ages go on by themselves; the clock tells when the worker last spoke.
 function tick() {
-  if (connected) header.tick(now());
   rail.grow(now());
   for (const tile of tiles.values()) tile.grow(now(), staleAfter);
   table.grow(now(), staleAfter);
@@ -142,8 +139,7 @@ byId("to-alarms").addEventListener("click", () => byId("alerts").scrollIntoView(
 // A page that nobody sees keeps no connection: a browser has six for one host.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
-    connected = false;
-    feed.close();
+      feed.close();
   } else {
     header.connect("connecting");
     feed.open();
