@@ -1,16 +1,18 @@
 """Mending segments that no worker writes: lines that are missing, and lines too many."""
 
+import fcntl
 import gzip
 import os
 import secrets
-from collections.abc import Container, Sequence
-from contextlib import ExitStack, suppress
+import zlib
+from collections.abc import Container, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bpstream.errors import SinkError
+from bpstream.errors import SinkError, StartError
 from bpstream.sinks.segment_files import (
     Opener,
     SegmentName,
@@ -21,6 +23,7 @@ from bpstream.sinks.segment_files import (
 )
 
 LINEAGE = "repaired"
+_UNFINISHED = ".rewrite"
 
 
 class RepairedSegments:
@@ -74,12 +77,41 @@ class RepairedSegments:
         return self._folder / f"partition={partition}"
 
 
+@contextmanager
+def rewriting(folder: Path) -> Iterator[None]:
+    """Be the only one that rewrites sealed segments below `folder`, if it is there.
+
+    Of two, the later would put lines back, or take out others than it means.  Raises
+    :class:`StartError` where another process is at it.
+    """
+    if not folder.is_dir():
+        yield
+        return
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context((folder / ".rewriting").open("ab"))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in folder.glob(f"partition=*/.*{_UNFINISHED}"):
+                left.unlink(missing_ok=True)
+        except BlockingIOError:
+            raise StartError(
+                f"{folder} is being rewritten by another bpstream purge, or bpstream reconcile "
+                "--repair: do it again when that has ended"
+            ) from None
+        except OSError as error:
+            raise SinkError(f"{folder} cannot be rewritten: {error}") from error
+        yield
+
+
 def without(path: Path, lines: Container[int], *, opener: Opener = FileIO) -> None:
     """Rewrite the sealed segment at `path` without the lines numbered `lines` (from 0).
 
-    The old file stays until the new one is on the disk.  Raises :class:`SinkError`.
+    The old file stays until the new one is on the disk, which then has its time: by that,
+    streams are put in order.  To be called within :func:`rewriting`.  Raises
+    :class:`SinkError`.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    # Not `.tmp`: a worker that takes the partition over removes those.
+    temporary = path.with_name(f".{path.name}{_UNFINISHED}")
     kept = 0
     try:
         with opener(temporary, "w") as file:
@@ -90,12 +122,14 @@ def without(path: Path, lines: Container[int], *, opener: Opener = FileIO) -> No
                         new.write(line)
             os.fsync(file.fileno())
         if kept:
+            found = path.stat()
+            os.utime(temporary, ns=(found.st_atime_ns, found.st_mtime_ns))
             temporary.replace(path)
         else:
-            temporary.unlink()
             path.unlink()
         sync_folder(path.parent)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
+        raise SinkError(f"{path} cannot be rewritten: {error}") from error
+    finally:
         with suppress(OSError):
             temporary.unlink()
-        raise SinkError(f"{path} cannot be rewritten: {error}") from error

@@ -6,6 +6,7 @@ import re
 import sys
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import ExitStack, suppress
 from io import BufferedIOBase
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def find(
     asked once the segments are listed.  Damage is passed over with a warning.  Raises
     :class:`OSError`.  Once `stopped` it ends early, and what it returns means nothing.
     """
-    names = _newest_first(folder, lineage)
+    names = newest_first(folder, lineage)
     # Asked before the list is made, it might not know the last segment of it.
     open_name, length = written() or (None, 0)
     search = _Search(document_ids)
@@ -84,19 +85,22 @@ class _Search:
             self._removed[document_id] = max(version, so_far)
 
 
-def _newest_first(folder: Path, lineage: str) -> list[SegmentName]:
+def newest_first(folder: Path, lineage: str = "") -> list[SegmentName]:
+    """The segments in `folder`: those of `lineage`, then the others by the time of their files."""
     names = {*segment_names(folder, ".jsonl"), *segment_names(folder, ".jsonl.gz")}
     newest = {name.lineage: name for name in sorted(names)}
     ended = {
-        each: float("inf") if each == lineage else _path(folder, name).stat().st_mtime
+        each: float("inf") if each == lineage else _time(folder, name)
         for each, name in newest.items()
     }
     return sorted(names, key=lambda name: (ended[name.lineage], name), reverse=True)
 
 
-def _path(folder: Path, name: SegmentName) -> Path:
-    path = open_path(folder, name)
-    return path if path.exists() else sealed_path(folder, name)
+def _time(folder: Path, name: SegmentName) -> float:
+    for path in (open_path(folder, name), sealed_path(folder, name)):
+        with suppress(FileNotFoundError):
+            return path.stat().st_mtime
+    return 0.0  # purged since it was listed
 
 
 def _lines(blocks: Iterable[bytes], wanted: Collection[bytes], where: str) -> Iterator[Line]:
@@ -117,7 +121,11 @@ def _blocks(
 ) -> Iterator[bytes]:
     """The first `length` bytes of the segment, before compression, in blocks of whole lines."""
     rest = b""
-    with _opened(folder, name) as file:
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(_opened(folder, name))
+        except FileNotFoundError:
+            return  # Purged since it was listed: nothing of it is there.
         while length and not stopped():
             try:
                 block = file.read(min(length, _BLOCK))

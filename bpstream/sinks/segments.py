@@ -32,6 +32,9 @@ __all__ = ["Position", "SegmentArchive"]
 _LINEAGE = re.compile(r"(?!\.)[A-Za-z0-9._-]{1,100}")
 _MIB = 1 << 20
 
+MAX_AGE = 900.0
+"""Seconds after which a segment is sealed, however short it is."""
+
 
 class SegmentArchive:
     """Appends each batch to the open segment of its partition, and seals segments when told.
@@ -49,7 +52,7 @@ class SegmentArchive:
         lineage: str,
         owner: str = "",
         max_bytes: int = 64 * _MIB,
-        max_age: float = 900.0,
+        max_age: float = MAX_AGE,
         opener: Opener = FileIO,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,

@@ -1,12 +1,13 @@
 """Mending segments: what is added and taken out, and what a broken disk leaves."""
 
 import gzip
+import os
 
 import pytest
 
-from bpstream.errors import SinkError
+from bpstream.errors import SinkError, StartError
 from bpstream.sinks.segment_files import SegmentName, recover
-from bpstream.sinks.segment_repair import RepairedSegments, without
+from bpstream.sinks.segment_repair import RepairedSegments, rewriting, without
 from tests.sinks.helpers import Disk, a_line, archived_lines
 
 
@@ -58,6 +59,37 @@ def test_lines_are_taken_out_of_a_sealed_segment(tmp_path):
     without(path, {0, 3})
     assert gzip.decompress(path.read_bytes()) == a_line(1) + a_line(2) + a_line(4)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_rewritten_segment_keeps_its_time_by_which_streams_are_put_in_order(tmp_path):
+    path = a_segment(tmp_path, 5)
+    os.utime(path, (1000, 1000))
+    without(path, {0})
+    assert path.stat().st_mtime == 1000
+
+
+def test_a_worker_that_takes_over_leaves_what_is_being_rewritten(tmp_path):
+    left = tmp_path / ".run-000001-00000000.jsonl.gz.rewrite"
+    left.write_bytes(b"half")
+    recover(tmp_path, SegmentName("run", 2, 0), None)
+    assert left.exists()
+
+
+def test_of_two_that_rewrite_the_second_is_refused_and_what_a_killed_one_left_is_cleared(tmp_path):
+    left = tmp_path / "partition=0" / ".run-000001-00000000.jsonl.gz.rewrite"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    with rewriting(tmp_path):
+        assert not left.exists()
+        with pytest.raises(StartError, match="is being rewritten by another"), rewriting(tmp_path):
+            raise AssertionError
+    with rewriting(tmp_path):
+        pass
+
+
+def test_where_there_is_no_archive_nothing_is_made(tmp_path):
+    with rewriting(tmp_path / "archive"):
+        assert not list(tmp_path.iterdir())
 
 
 def test_a_segment_of_which_nothing_is_left_goes(tmp_path):

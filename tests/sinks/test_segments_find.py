@@ -11,6 +11,7 @@ import pytest
 
 from bpstream.document import Entry, tombstone
 from bpstream.errors import SinkError
+from bpstream.sinks import segment_search
 from bpstream.sinks.segments import SegmentArchive
 from tests.sinks.helpers import (
     TAKEN_AT,
@@ -174,6 +175,21 @@ async def test_other_lineages_follow_one_another_by_their_time(tmp_path, archive
         seconds = 2000 if name == newest else 1000
         os.utime(folder / f"{name}-000001-00000000.jsonl.gz", (seconds, seconds))
     assert len(await archive.find(0, _ids(an_entry()))) == left
+
+
+def test_a_segment_that_is_purged_while_it_is_looked_for_holds_nothing(tmp_path):
+    for number in range(3):
+        path = tmp_path / f"run-000001-0000000{number}.jsonl.gz"
+        path.write_bytes(gzip.compress(an_entry(number).body + b"\n"))
+
+    def purged() -> None:
+        """Called when the segments are listed."""
+        (tmp_path / "run-000001-00000001.jsonl.gz").unlink()
+
+    found = segment_search.find(
+        tmp_path, "run", _ids(*map(an_entry, range(3))), written=purged, stopped=lambda: False
+    )
+    assert found == [found_of(an_entry(2)), found_of(an_entry(0))]
 
 
 async def test_what_was_not_accepted_is_not_found(tmp_path):
