@@ -11,6 +11,7 @@ from bpstream.commands import (
     ingest,
     limits,
     provision,
+    purge,
     reconcile,
     replay,
     schema,
@@ -43,6 +44,7 @@ for _each in (
     limits.limits,
     provision.provision,
     reconcile.reconcile,
+    purge.purge,
     config.config,
     schema.schema,
 ):

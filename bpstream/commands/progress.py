@@ -1,8 +1,9 @@
-"""A bar of named steps, for commands whose answer goes to stdout."""
+"""Bars on stderr, for commands whose answer goes to stdout."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -25,3 +26,15 @@ def steps(count: int, label: str, *, quiet: bool = False) -> Iterator[Callable[[
 
         yield show
         bar.update(begun)
+
+
+@contextmanager
+def passes(label: str, length: int | None) -> Iterator[Callable[[int], None]]:
+    """The bar of one pass over `length` pieces, or nobody knows how many."""
+    # Without a length it wants something to iterate over, and shows how far it has come.
+    of = iter(()) if length is None else None
+    shown: Any = click.progressbar(
+        of, length=length, label=f"{label:<12}", show_pos=True, file=sys.stderr
+    )
+    with shown as bar:
+        yield bar.update

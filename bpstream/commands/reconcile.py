@@ -1,14 +1,12 @@
 """`bpstream reconcile`: archive, index and counters held against the topic."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from bpstream.commands import common
+from bpstream.commands import common, progress
 
 if TYPE_CHECKING:
     from bpstream.reconcile.comparison import Comparison
@@ -36,7 +34,7 @@ def reconcile(repair: bool, show: int, as_json: bool) -> None:
     repaired = None
     try:
         with Reader(settings) as reader:
-            reconciler = Reconciler(settings, reader, _bar)
+            reconciler = Reconciler(settings, reader, progress.passes)
             if repair:
                 repaired, comparison = reconciler.repair(show=show)
             else:
@@ -49,17 +47,6 @@ def reconcile(repair: bool, show: int, as_json: bool) -> None:
         sys.exit(common.EXIT_FAILURE)
 
 
-@contextmanager
-def _bar(label: str, length: int | None) -> Iterator[Callable[[int], None]]:
-    # Without a length it wants something to iterate over, and shows how far it has come.
-    of = iter(()) if length is None else None
-    shown: Any = click.progressbar(
-        of, length=length, label=f"{label:<12}", show_pos=True, file=sys.stderr
-    )
-    with shown as bar:
-        yield bar.update
-
-
 def _print_json(comparison: "Comparison", repaired: "Repaired | None") -> None:
     totals = comparison.totals
     told = {
@@ -67,6 +54,8 @@ def _print_json(comparison: "Comparison", repaired: "Repaired | None") -> None:
         "documents": totals.documents,
         "on_their_way": totals.on_their_way,
         "older_than_the_topic": totals.older,
+        "purged": totals.purged,
+        "counters_of_what_was_purged": totals.above,
         "of_other_topics": comparison.elsewhere,
         "counters_compared": comparison.counters,
         "differences": [
@@ -102,6 +91,13 @@ def _print_table(comparison: "Comparison", repaired: "Repaired | None") -> None:
         click.echo(
             f"{totals.older} documents are older than the topic: the counters are held against "
             "the topic and these"
+        )
+    if totals.purged:
+        click.echo(f"{totals.purged} documents were purged, and are not missing")
+    if totals.above:
+        click.echo(
+            f"the counters of {totals.above} patients tell of more than topic and stores: of what "
+            "was purged"
         )
     if comparison.elsewhere:
         click.echo(f"{comparison.elsewhere} documents of other topics are left out")

@@ -15,6 +15,8 @@ from bpstream.reconcile.progress import Progress
 from bpstream.reconcile.repair import Repair, Repaired
 from bpstream.reconcile.sent import Judge
 from bpstream.settings import Settings
+from bpstream.sinks import purges
+from bpstream.sinks.segment_repair import rewriting
 from bpstream.stream.reader import Reader
 
 
@@ -52,8 +54,11 @@ class Reconciler:
         return comparison
 
     def repair(self, *, show: int) -> tuple[Repaired, Comparison]:
-        """Compare, mend what can be mended, and compare again."""
-        with Ledger() as ledger:
+        """Compare, mend what can be mended, and compare again.
+
+        Raises :class:`StartError` also where another repair, or a purge, is at it.
+        """
+        with rewriting(self._settings.archive), Ledger() as ledger:
             _, found = self._compare(ledger, show)
             repair = Repair(self._settings, self._judge, found)
             repaired = repair.run(self._reader, ledger, self._progress)
@@ -69,6 +74,7 @@ class Reconciler:
         sent.read_letters(reader, settings, ledger, progress)
         for extent in reader.extents(settings.topic):
             ledger.end(extent.partition, extent.end)
+        ledger.purges(purges.noted(settings.archive))
         terms = Terms(
             index_all=settings.index_readings == "all",
             archive_all=settings.archive_readings == "all",

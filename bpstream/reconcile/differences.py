@@ -3,7 +3,8 @@
 A document's newest version counts, unless it was taken back, and of what the topic holds only
 what a checkpoint counts as applied: the rest is on its way.  What the topic no longer holds, by
 its coordinates or because it was ingested before the first message there is, is older: nobody
-can say whether it should be there.
+can say whether it should be there.  What was purged is not missing; because it leaves no trace
+where the topic has lost it too, counters may tell of more than is found once there was a purge.
 """
 # ruff: noqa: S608 - only names of our own are put into the scripts
 
@@ -60,6 +61,10 @@ class Totals(NamedTuple):
     """Documents in the stores that the topic no longer tells of."""
     differences: dict[str, int]
     """By kind, in the order of `KINDS`; only those there are."""
+    purged: int = 0
+    """Documents that the topic leads to and that a store lacks because they were purged."""
+    above: int = 0
+    """Patients whose counters tell of more than topic and stores: of what was purged."""
 
 
 _PREPARED = f"""
@@ -88,7 +93,11 @@ SELECT document_id, version, patient_id, partition, offset, tags, spot,
     EXISTS (
         SELECT 1 FROM letters l WHERE l.reason = '{REFUSED}'
             AND l.partition = s.partition AND l.offset = s.offset AND l.entry = s.entry
-    ) AS refused
+    ) AS refused,
+    EXISTS (
+        SELECT 1 FROM purges p WHERE s.taken_at < p.before
+            AND (p.ended IS NULL OR s.arrived_at < p.ended)
+    ) AS purged
 FROM terms, (
     SELECT *, row_number() OVER (
         PARTITION BY document_id ORDER BY version DESC, arrived_at, partition, offset, entry
@@ -131,9 +140,12 @@ def _of_store(store: str) -> str:
     WHERE h.store = '{store}' GROUP BY h.document_id;
     CREATE UNIQUE INDEX in_{store}_by_id ON in_{store} (document_id);
 
-    INSERT INTO differences SELECT 'missing in {store}', {document}, NULL, NULL
-    FROM newest n WHERE n.in_{store} AND NOT {refused}
+    CREATE TABLE lacking_{store} AS
+    SELECT * FROM newest n WHERE n.in_{store} AND NOT {refused}
         AND NOT EXISTS (SELECT 1 FROM in_{store} i WHERE i.document_id = n.document_id);
+
+    INSERT INTO differences SELECT 'missing in {store}', {document}, NULL, NULL
+    FROM lacking_{store} n WHERE NOT n.purged;
 
     INSERT INTO differences SELECT 'stale in {store}', {document}, i.place, NULL
     FROM newest n JOIN in_{store} i ON i.document_id = n.document_id
@@ -175,7 +187,8 @@ def _of_counters() -> str:
         f"""
     INSERT INTO differences SELECT 'counter {name}', NULL, NULL, patient_id, NULL, NULL,
         found_{name}, expected_{name}
-    FROM counters WHERE found_{name} != expected_{name};
+    FROM counters WHERE found_{name} < expected_{name}
+        OR (found_{name} > expected_{name} AND NOT EXISTS (SELECT 1 FROM purges));
     """
         for name in COUNTERS
     )
@@ -197,6 +210,11 @@ def _of_counters() -> str:
     """
 
 
+_ABOVE = f"""
+SELECT count(*) FROM counters WHERE EXISTS (SELECT 1 FROM purges)
+    AND ({" OR ".join(f"found_{name} > expected_{name}" for name in COUNTERS)})
+"""
+
 KINDS = [
     *(
         f"{what} in {store}"
@@ -216,11 +234,15 @@ def find(ledger: Ledger, terms: Terms) -> Totals:
     for script in scripts + [_of_counters()] * terms.counters:
         rows.executescript(script)
     by_kind = dict(rows.execute("SELECT kind, count(*) FROM differences GROUP BY kind"))
+    lacking = "SELECT document_id FROM lacking_{} WHERE purged"
+    either = f"{lacking.format(INDEX)} UNION {lacking.format(ARCHIVE)}"
     return Totals(
         documents=_one(rows, "SELECT count(*) FROM newest"),
         on_their_way=_one(rows, "SELECT count(*) FROM sent WHERE NOT done"),
         older=_one(rows, "SELECT count(*) FROM outside WHERE older"),
         differences={kind: by_kind[kind] for kind in KINDS if kind in by_kind},
+        purged=_one(rows, f"SELECT count(*) FROM ({either})"),
+        above=_one(rows, _ABOVE) if terms.counters else 0,
     )
 
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from bpstream.patients import COUNTERS
+from bpstream.sinks.purges import Purge
 
 _SCHEMA = f"""
 PRAGMA journal_mode = OFF;
@@ -19,7 +20,7 @@ PRAGMA cache_size = -65536;
 CREATE TABLE sent (
     document_id TEXT, version INTEGER, patient_id TEXT,
     partition INTEGER, offset INTEGER, entry INTEGER,
-    arrived_at INTEGER, tags INTEGER, spot INTEGER, done INTEGER
+    arrived_at INTEGER, tags INTEGER, spot INTEGER, done INTEGER, taken_at INTEGER
 );
 CREATE TABLE held (
     store TEXT, document_id TEXT, version INTEGER, patient_id TEXT,
@@ -33,6 +34,7 @@ CREATE TABLE letters (
     PRIMARY KEY (partition, offset, entry, reason)
 ) WITHOUT ROWID;
 CREATE TABLE counted (patient_id TEXT, {", ".join(COUNTERS)});
+CREATE TABLE purges (before INTEGER, ended INTEGER);
 CREATE TABLE partitions (partition INTEGER PRIMARY KEY, first INTEGER, end INTEGER);
 """
 
@@ -57,6 +59,8 @@ class Sent(NamedTuple):
     spot: bool
     done: bool
     """A checkpoint counts it as applied; else it is on its way."""
+    taken_at: int = 0
+    """µs since 1970 UTC."""
 
 
 class Held(NamedTuple):
@@ -143,6 +147,10 @@ class Ledger:
     def letters(self, letters: Iterable[Letter]) -> None:
         """Take down dead letters; the same may come twice."""
         self._insert("letters", len(Letter._fields), letters)
+
+    def purges(self, purges: Iterable[Purge]) -> None:
+        """Take down what was purged from the stores."""
+        self._insert("purges", len(Purge._fields), purges)
 
     def counted(self, counters: Iterable[tuple[str | int, ...]]) -> None:
         """Take down what the workers counted: a patient and the `COUNTERS`, in their order."""

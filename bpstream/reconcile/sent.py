@@ -178,4 +178,5 @@ def _sent(document: Document, partition: int, state: State) -> Sent:
         facts.tags,
         facts.spot,
         state.covers(entry.patient_id, partition, document.offset, origin.entry),
+        entry.taken_at,
     )

@@ -24,12 +24,13 @@ _TRY_LATER = frozenset({408, 429})
 _SPOILT = frozenset({400, 413})
 NO_INDEX = "index_not_found_exception"
 """The error that says there is no such index."""
+CLOSED = frozenset({"cluster_block_exception", "index_closed_exception"})
+"""The errors that say that somebody has closed an index, or blocked it."""
 # The index's or the cluster's fault, although the status is 4xx.  validation_exception: the
 # cluster has as many shards as it may have.
 _NOT_THE_DOCUMENTS_FAULT = frozenset(
     {
-        "cluster_block_exception",
-        "index_closed_exception",
+        *CLOSED,
         NO_INDEX,
         "validation_exception",
     }

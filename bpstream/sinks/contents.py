@@ -124,13 +124,18 @@ def of_local(path: Path) -> Iterator[list[dict[str, Any]]]:
 
 
 async def of_elasticsearch(
-    client: AsyncElasticsearch, alias: str, fields: list[str]
+    client: AsyncElasticsearch,
+    alias: str,
+    fields: list[str],
+    *,
+    query: dict[str, Any] | None = None,
 ) -> AsyncGenerator[list[dict[str, Any]]]:
     """`fields` of every document behind `alias`, some at a time; none where there is no index.
 
-    `document_id` and `version` are what Elasticsearch keeps them as.  Looks at one moment: what
-    is written meanwhile is not seen.  Raises :class:`SinkError` if Elasticsearch is away,
-    :class:`StartError` if it does not let us read and refresh.
+    With a `query`, of those that match it.  `document_id` and `version` are what Elasticsearch
+    keeps them as.  Looks at one moment: what is written meanwhile is not seen.  Raises
+    :class:`SinkError` if Elasticsearch is away, :class:`StartError` if it does not let us read
+    and refresh.
     """
     point = None
     try:
@@ -146,6 +151,7 @@ async def of_elasticsearch(
                 sort=[{"_shard_doc": "asc"}],
                 search_after=after,
                 source_includes=fields,
+                query=query,
                 version=True,
                 track_total_hits=False,
             )

@@ -8,6 +8,7 @@ from typing import Any
 from bpstream.checkpoint import Archived
 from bpstream.document import Entry, Found, Removal
 from bpstream.settings import Settings
+from bpstream.sinks.client import AsyncElasticsearch
 from bpstream.sinks.contents import of_elasticsearch, of_local
 from bpstream.sinks.elasticsearch import ElasticsearchIndex, connect
 from bpstream.sinks.files import FileArchive
@@ -40,9 +41,19 @@ async def template(settings: Settings) -> AsyncIterator[Template]:
 
     Raises StartError and SinkError as the index does.
     """
+    async with elasticsearch(settings) as client:
+        yield Template(client, settings.index)
+
+
+@asynccontextmanager
+async def elasticsearch(settings: Settings) -> AsyncIterator[AsyncElasticsearch]:
+    """A client of the Elasticsearch that `settings` name, which answers and will do.
+
+    Raises StartError and SinkError as the index does.
+    """
     async with connect(**_elasticsearch(settings)) as client:
         await ElasticsearchIndex(client).check()
-        yield Template(client, settings.index)
+        yield client
 
 
 def template_body(settings: Settings) -> dict[str, Any]:

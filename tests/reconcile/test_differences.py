@@ -18,6 +18,7 @@ from bpstream.reconcile.ledger import (
     Retracted,
     Sent,
 )
+from bpstream.sinks.purges import Purge
 
 ANOMALIES = Terms(index_all=False, archive_all=False, first_arrival="2026-01-01")
 HYPERTENSION, HYPOTENSION = 1, 2
@@ -42,6 +43,7 @@ def compared(
     letters: Iterable[Letter] = (),
     retractions: Iterable[Retracted] = (),
     terms: Terms = ANOMALIES,
+    purges: Iterable[Purge] = (),
 ) -> Totals:
     """The totals; without `counted` the counters are left out."""
     with Ledger() as ledger:
@@ -51,6 +53,7 @@ def compared(
         ledger.letters(letters)
         ledger.retractions(retractions)
         ledger.counted(counted or ())
+        ledger.purges(purges)
         return find(ledger, terms._replace(counters=counted is not None))
 
 
@@ -272,3 +275,34 @@ def test_what_was_taken_back_is_to_be_nowhere(retraction, documents, readings, k
 def test_a_tombstone_takes_out_what_stands_before_it_or_is_older(documents, kinds):
     found = compared(sent=[sent(), sent(version=2, arrived_at=1001)], held=documents)
     assert found.differences == kinds
+
+
+@pytest.mark.parametrize(
+    ("reading", "documents", "purged", "kinds"),
+    [
+        (sent(taken_at=99), [], 1, {}),
+        (sent(taken_at=99, tags=HYPERTENSION), [], 1, {}),
+        (sent(taken_at=99), [held()], 0, {}),
+        (sent(taken_at=99), [held(), held(line=1)], 0, {"twice in archive": 1}),
+        (sent(taken_at=100), [], 0, {"missing in archive": 1}),
+        # It came when the purge had ended.
+        (sent(taken_at=99, arrived_at=2000), [], 0, {"missing in archive": 1}),
+        (sent(taken_at=49, arrived_at=2000), [], 1, {}),
+        (sent(taken_at=50, arrived_at=2000), [], 0, {"missing in archive": 1}),
+    ],
+)
+def test_what_was_purged_is_not_missing(reading, documents, purged, kinds):
+    """One purge has ended, and a smaller one was interrupted."""
+    found = compared(sent=[reading], held=documents, purges=[Purge(100, 2000), Purge(50)])
+    assert (found.purged, found.differences) == (purged, kinds)
+
+
+@pytest.mark.parametrize(
+    ("readings", "above", "kinds"),
+    [(1, 0, {}), (2, 1, {}), (0, 0, {"counter readings": 1})],
+    ids=["as many", "more", "fewer"],
+)
+def test_counters_may_tell_of_what_was_purged_and_of_no_less_than_is_found(readings, above, kinds):
+    counted = [("p1", readings, *(0,) * 7)]
+    found = compared(sent=[sent()], held=[held()], counted=counted, purges=[Purge(100, 2000)])
+    assert (found.above, found.differences) == (above, kinds)
