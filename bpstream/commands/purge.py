@@ -56,11 +56,15 @@ def purge(before: datetime, dry_run: bool, yes: bool) -> None:
             if not any(each.readings or each.details for each in found):
                 click.echo("there is nothing to remove")
                 return
-            click.confirm("Remove them for good?", abort=True, err=True)
+            if not click.confirm("Remove them for good?", err=True):
+                click.echo("nothing was removed")
+                return
         removing = True
         done = _tell(stores.purge(progress.passes), "removed")
     except (KeyboardInterrupt, click.Abort):
-        told = "what is gone is gone, the same command goes on" if removing else "nothing is gone"
+        told = (
+            "what is gone is gone, the same command goes on" if removing else "nothing was removed"
+        )
         click.echo(f"\ninterrupted: {told}", err=True)
         sys.exit(sending.INTERRUPTED)
     if yes:

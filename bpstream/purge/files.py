@@ -33,15 +33,14 @@ class FilesPurge:
         """Remove them; a file is there or not, whenever this ends.  Raises :class:`SinkError`."""
         done = self._done()
         with progress("files", None) as step:
-            for name in list(self._old(done)):
-                try:
+            try:
+                for name in list(self._old(done)):
                     (self._folder / name).unlink(missing_ok=True)
-                except OSError as error:
-                    raise SinkError(f"{self._folder / name} cannot be removed: {error}") from error
-                done.readings += 1
-                step(1)
-        if done.readings:
-            sync_folder(self._folder)
+                    done.readings += 1
+                    step(1)
+                sync_folder(self._folder)
+            except OSError as error:
+                raise SinkError(f"{self._folder} does not let files go: {error}") from error
         return done
 
     def _done(self) -> Done:

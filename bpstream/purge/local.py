@@ -26,10 +26,6 @@ class LocalPurge:
         """`before` is in microseconds since 1970-01-01 UTC."""
         self._path, self._before = path, before
 
-    def check(self) -> None:
-        """Raise :class:`SinkError` where the file cannot be used."""
-        self.find()
-
     def find(self) -> Done:
         """What would go."""
         done = Done(f"the local index {self._path}")

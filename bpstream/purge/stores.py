@@ -13,7 +13,7 @@ from bpstream.purge.local import LocalPurge
 from bpstream.purge.segments import SegmentsPurge
 from bpstream.settings import Settings
 from bpstream.sinks import purges
-from bpstream.sinks.segment_files import owner_of
+from bpstream.sinks.segment_files import owner_in
 from bpstream.sinks.segment_repair import rewriting
 from bpstream.stream.sinks import elasticsearch, local_index
 
@@ -31,14 +31,13 @@ class StoresPurge:
         folder = settings.archive
         if not folder.is_dir():
             raise FileError(f"there is no archive at {folder} (BPSTREAM_ARCHIVE_DIR)")
-        if (folder / ".app").exists():
-            owner = owner_of(folder, settings.app_id)
-            if owner != settings.app_id:
-                raise StartError(
-                    f"{folder} is the archive of the app {owner!r}, and this is "
-                    f"{settings.app_id!r} (BPSTREAM_APP_ID): name another folder "
-                    "(BPSTREAM_ARCHIVE_DIR)"
-                )
+        owner = owner_in(folder)
+        if owner not in ("", settings.app_id):
+            raise StartError(
+                f"{folder} is the archive of the app {owner!r}, and this is "
+                f"{settings.app_id!r} (BPSTREAM_APP_ID): name another folder "
+                "(BPSTREAM_ARCHIVE_DIR)"
+            )
         self._segments = SegmentsPurge(folder, before, clock=lambda: datetime.now(UTC))
         self._files = FilesPurge(folder, before)
         self._local = LocalPurge(local_index(settings), before)

@@ -21,6 +21,7 @@ Opener = Callable[[Path, str], FileIO]
 """Opens a file as :class:`io.FileIO` does."""
 
 _NAME = re.compile(r"(?P<lineage>.+)-(?P<epoch>\d{6,})-(?P<sequence>\d{8,})")
+_OWNER = ".app"
 _LONGEST_BLOCK = 1 << 20
 _LEVEL = 6
 _GZIP = 31  # zlib's largest window, with the header and trailer of gzip
@@ -70,7 +71,7 @@ def sealed_path(folder: Path, name: SegmentName) -> Path:
 
 def owner_of(folder: Path, candidate: str) -> str:
     """Whose segments the folder holds: the candidate's, where nobody else's name is there."""
-    path = folder / ".app"
+    path = folder / _OWNER
     with path.open("a+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # Of two that begin at once one is the first.
         file.seek(0)
@@ -78,6 +79,12 @@ def owner_of(folder: Path, candidate: str) -> str:
         if not found:
             file.write(candidate)
     return found or candidate
+
+
+def owner_in(folder: Path) -> str:
+    """Whose segments the folder holds, as `owner_of` wrote it down; empty: nobody's."""
+    path = folder / _OWNER
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def segment_names(folder: Path, suffix: str) -> list[SegmentName]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpstream.document import Entry, iso
@@ -160,36 +160,43 @@ class Killed(BaseException):
     """In place of SIGKILL: nothing catches it."""
 
 
-_ACTIONS = st.lists(
-    st.tuples(st.integers(0, 5), st.booleans(), st.booleans(), st.integers(0, 3)), max_size=12
+_DOCUMENTS = st.dictionaries(
+    st.integers(0, 9),
+    st.tuples(st.booleans(), st.integers(0, 2), st.none() | st.integers(0, 2)),
+    max_size=8,
 )
 
 
-@given(actions=_ACTIONS, crash=st.integers(0, 4))
+@settings(max_examples=30)
+@given(found=_DOCUMENTS, crash=st.integers(0, 4))
 def test_wherever_it_is_killed_nothing_comes_back_nothing_new_goes_and_the_next_call_ends_it(
-    tmp_path_factory, actions, crash
+    tmp_path_factory, found, crash
 ):
-    """`actions`: of a document, whether it is old and taken back, and in which segment it lies."""
+    """`found`: of a document, whether it is old, its segment, and how much later it goes again."""
     archive = tmp_path_factory.mktemp("archive")
     segments: dict[int, list[Entry | bytes]] = {}
-    for number, is_old, taken_back, where in sorted(set(actions), key=lambda each: each[3]):
+    for number, (is_old, where, later) in found.items():
         entry = an_old(2 * number) if is_old else a_new(2 * number + 1)
-        line = removed(entry) if taken_back else entry
-        segments.setdefault(where, []).append(line)
+        segments.setdefault(where, []).append(entry)
+        if later is not None:
+            segments.setdefault(where + later, []).append(removed(entry))
     for where, lines in segments.items():
-        a_sealed(archive / "partition=0", where, lines)
+        # A tombstone stands behind what it takes out.
+        a_sealed(
+            archive / "partition=0", where, sorted(lines, key=lambda each: isinstance(each, bytes))
+        )
     before = documents(archive)
     new = {each for each in before if int(each[:8], 16) % 2}
 
     rewrites = 0
-    replace = segment_repair.without
+    rewrite = segment_repair.without
 
     def killed(path: Path, lines: frozenset[int]) -> None:
         nonlocal rewrites
         if rewrites == crash:
             raise Killed
         rewrites += 1
-        replace(path, lines)
+        rewrite(path, lines)
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("bpstream.purge.segments.without", killed)

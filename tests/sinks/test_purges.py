@@ -1,7 +1,7 @@
 """The note of what was purged."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bpstream.errors import FileError
@@ -32,6 +32,7 @@ def test_a_later_purge_ends_what_was_interrupted_before(tmp_path):
     assert purges.noted(tmp_path) == [Purge(3000, 6000)]
 
 
+@settings(max_examples=25)
 @given(done=st.lists(st.tuples(_TIMES, _TIMES), max_size=6), taken_at=_TIMES, arrived_at=_TIMES)
 def test_what_any_purge_excuses_the_note_excuses(tmp_path_factory, done, taken_at, arrived_at):
     folder = tmp_path_factory.mktemp("archive")
