@@ -2,6 +2,7 @@
 
 import gzip
 import sqlite3
+import zlib
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import closing, suppress
 from itertools import islice
@@ -65,7 +66,7 @@ def of_segment(
                 else:
                     yield from _lines(folder, path, _committed_length(name, committed))
                 return
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise SinkError(f"{sealed} cannot be read: {error}") from error
 
 

@@ -78,10 +78,13 @@ def test_a_segment_that_is_gone_has_no_lines(tmp_path):
     assert list(of_segment(tmp_path, 2, NAME, None)) == []
 
 
-def test_a_damaged_segment_is_named(tmp_path):
-    put(tmp_path, NAME, a_line(0) * 1000, sealed=True)
+@pytest.mark.parametrize("where", [slice(-12, None), slice(30, 40)], ids=["at its end", "inside"])
+def test_a_damaged_segment_is_named(tmp_path, where):
+    put(tmp_path, NAME, b"".join(map(a_line, range(1000))), sealed=True)
     path = tmp_path / "partition=2" / f"{NAME}.jsonl.gz"
-    path.write_bytes(path.read_bytes()[:-12])
+    damaged = bytearray(path.read_bytes())
+    damaged[where] = b"" if where.stop is None else b"\xff" * 10
+    path.write_bytes(damaged)
     with pytest.raises(SinkError, match=f"{NAME}.jsonl.gz cannot be read"):
         list(of_segment(tmp_path, 2, NAME, None))
 
