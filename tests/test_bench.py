@@ -88,7 +88,7 @@ def test_figures_are_medians_and_the_ratio_is_to_bpstream():
         "other": [an_answer(cpu=cpu) for cpu in (0.9, 0.3, 0.4)],
         BPSTREAM: [an_answer(cpu=cpu) for cpu in (0.01, 0.02, 0.09)],
     }
-    found = report({1: answers}, kafka_version=None)
+    found = report({1: answers}, versions={"kafka": None})
     other, ours = found["tables"][0]["peers"]
     assert (other["cpu_us"], ours["cpu_us"]) == (400, 20)
     assert (other["times_bpstream"], ours["times_bpstream"]) == (20, 1)

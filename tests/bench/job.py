@@ -1,8 +1,8 @@
 """The job of every peer, and what tells that it was done: one that did less is not compared."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any, NamedTuple, Self
 
@@ -37,6 +37,20 @@ def is_anomaly(systolic: float, diastolic: float) -> bool:
     )
 
 
+def tags_of(systolic: float, diastolic: float) -> list[str]:
+    """The same, as a document names what was found; empty for a normal reading."""
+    tags = []
+    if systolic > rules.HYPERTENSION_SYSTOLIC_ABOVE:
+        tags.append("hypertension_systolic")
+    if systolic < rules.HYPOTENSION_SYSTOLIC_BELOW:
+        tags.append("hypotension_systolic")
+    if diastolic > rules.HYPERTENSION_DIASTOLIC_ABOVE:
+        tags.append("hypertension_diastolic")
+    if diastolic < rules.HYPOTENSION_DIASTOLIC_BELOW:
+        tags.append("hypotension_diastolic")
+    return tags
+
+
 def after(patient: Patient, systolic: float, diastolic: float, risk: float) -> Patient:
     """`patient` with one more reading counted."""
     return Patient(
@@ -44,6 +58,35 @@ def after(patient: Patient, systolic: float, diastolic: float, risk: float) -> P
         patient.anomalies + is_anomaly(systolic, diastolic),
         risk if systolic > diastolic else math.nan,
     )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a store holds at the end."""
+
+    count: int = 0
+    hash: str = ""
+    """Of the documents, in any order; empty: none was looked at."""
+
+
+class Tally:
+    """Documents, one after the other, as :class:`Kept`."""
+
+    def __init__(self) -> None:
+        self._count = self._sum = 0
+
+    def add(
+        self, patient: str, taken_at: str, systolic: float, diastolic: float, tags: Sequence[str]
+    ) -> None:
+        """One more document.  `taken_at` is in UTC, however its zone is written."""
+        moment = taken_at[: len("2026-01-29T21:32:51.619300")]
+        line = f"{patient} {moment} {systolic:g} {diastolic:g} {' '.join(sorted(tags))}"
+        self._count += 1
+        self._sum += int.from_bytes(sha256(line.encode()).digest()[:8], "little")
+
+    def kept(self) -> Kept:
+        """Of all that were added."""
+        return Kept(self._count, f"{self._sum % 2**64:016x}")
 
 
 @dataclass(frozen=True)
@@ -58,6 +101,9 @@ class Job:
     """A hash of every patient's two counts."""
     risk: float
     """The sum of the patients' newest scores, without NaN."""
+    indexed: Kept = Kept()
+    archived: Kept = Kept()
+    """What the stores hold; nothing where the peer has none."""
 
     @classmethod
     def of(cls, patients: Mapping[str, Patient]) -> Self:
@@ -84,6 +130,10 @@ class Job:
                 by_name = dict(zip(COUNTERS, counted, strict=True))
                 patients[who] = Patient(by_name["readings"], by_name["anomalies"], risk)
         return cls.of(patients)
+
+    def without_stores(self) -> Self:
+        """The job of a peer that stores nothing."""
+        return replace(self, indexed=Kept(), archived=Kept())
 
     def differences(self, other: "Job") -> list[str]:
         """The fields in which the two are not the same job."""

@@ -29,6 +29,8 @@ class Task:
     """Of this run alone: the consumer group, and the first part of topics the peer makes."""
     readings: int
     """How many the topic holds: all are read, from the beginning."""
+    elasticsearch: str = ""
+    """Its URL, for a peer that stores; `name` is the first part of its indices' names."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Answer:
     wall: float
     """Seconds."""
     peak_mb: float
-    """Largest resident memory of the process's life, imports included."""
+    """Largest resident memory from the start of the process, imports included."""
     job: Job
 
 
@@ -56,6 +58,8 @@ class Meter:
     def __init__(self) -> None:
         self._started: tuple[float, float] | None = None
         self._stopped: tuple[float, float] | None = None
+        self.peak_mb = 0.0
+        """Largest resident memory until `stop`."""
 
     def start(self) -> None:
         """The first message is there."""
@@ -63,7 +67,8 @@ class Meter:
 
     def stop(self) -> None:
         """The last message is done."""
-        self._stopped = self._stopped or _clocks()
+        if self._stopped is None:
+            self._stopped, self.peak_mb = _clocks(), _peak_mb()
 
     @property
     def spent(self) -> tuple[float, float]:
@@ -99,14 +104,14 @@ def answer(work: Callable[[Task, Meter, Path], Job]) -> None:
     `work` is given an empty folder, which is gone afterwards.
     """
     parser = argparse.ArgumentParser()
-    for name in ("kafka", "topic", "name"):
+    for name in ("kafka", "topic", "name", "elasticsearch"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--readings", type=int, required=True)
     task, meter = Task(**vars(parser.parse_args())), Meter()
     with TemporaryDirectory() as folder:
         job = work(task, meter, Path(folder))
     cpu, wall = meter.spent
-    print(msgspec.json.encode(Answer(task.readings, cpu, wall, _peak_mb(), job)).decode())
+    print(msgspec.json.encode(Answer(task.readings, cpu, wall, meter.peak_mb, job)).decode())
 
 
 def _clocks() -> tuple[float, float]:

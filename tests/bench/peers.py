@@ -36,6 +36,13 @@ ALL = (
     Peer("in memory", "tests.bench.in_memory"),
 )
 
+STORING = (
+    Peer("original", "tests.bench.original_sinks", _SLOW),
+    Peer(BPSTREAM, "tests.bench.bpstream_segments"),
+    Peer(f"{BPSTREAM}, files", "tests.bench.bpstream_files", _SLOW),
+)
+"""Those that do the whole job, with real stores."""
+
 
 def present() -> list[Peer]:
     """The peers whose environment is there."""

@@ -7,6 +7,7 @@ number of `patients` and its `peers`.  A peer has `name`, `readings` (of each ru
 `times_bpstream` (its `cpu_us` over bpstream's), `job` (its checksum), and `cpu_us_of_runs`.
 """
 
+import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -35,27 +36,14 @@ _LIBRARIES = {
 def report(
     answers: Mapping[int, Mapping[str, Sequence[Answer]]],
     *,
-    versions: Mapping[str, str] | None = None,
-    kafka_version: str | None,
+    versions: Mapping[str, str | None],
 ) -> dict[str, Any]:
     """The report of `answers`: by number of patients, the runs of each peer by its name.
 
-    All have as many runs.  `versions` are more of those that are told.
+    All have as many runs.  `versions` are those of the services, and of more libraries.
     """
     return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {
-            "bpstream": bpstream.__version__,
-            "python": platform.python_version(),
-            "kafka": kafka_version,
-            **{name: version(package) for name, package in _LIBRARIES.items()},
-            **(versions or {}),
-        },
-        "machine": {
-            "system": f"{platform.system()} {platform.release()}",
-            "processor": platform.machine(),
-            "cores": os.cpu_count(),
-        },
+        **circumstances(versions),
         "runs": len(next(iter(answers.values()))[BPSTREAM]),
         "tables": [
             {"patients": patients, "peers": _peers(by_name)}
@@ -64,24 +52,52 @@ def report(
     }
 
 
-def table(found: Mapping[str, Any]) -> str:
-    """The report as lines of text."""
+def circumstances(versions: Mapping[str, str | None]) -> dict[str, Any]:
+    """The date, the versions and the machine of a report."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "bpstream": bpstream.__version__,
+            "python": platform.python_version(),
+            **{name: version(package) for name, package in _LIBRARIES.items()},
+            **versions,
+        },
+        "machine": {
+            "system": f"{platform.system()} {platform.release()}",
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+        },
+    }
+
+
+def write(found: Mapping[str, Any], path: Path) -> None:
+    """The report as JSON at `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def heading(found: Mapping[str, Any]) -> list[str]:
+    """When, with what and where it was measured, as lines of text."""
     versions = (f"{name} {number or '?'}" for name, number in found["versions"].items())
     machine = found["machine"]
-    lines = [
+    return [
         f"{found['date']}  {machine['system']}, {machine['processor']}, {machine['cores']} cores",
         ", ".join(versions),
-        f"medians of {found['runs']} run(s)",
     ]
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """The report as lines of text."""
+    lines = [*heading(found), f"medians of {found['runs']} run(s)"]
     for each in found["tables"]:
         lines += [
             "",
             f"{each['patients']:,} patients",
-            f"{'peer':<14}{'readings':>10}{'µs CPU/reading':>16}{'readings/s':>12}{'peak MB':>9}"
+            f"{'peer':<16}{'readings':>10}{'µs CPU/reading':>16}{'readings/s':>12}{'peak MB':>9}"
             f"{'x bpstream':>12}",
         ]
         lines += [
-            f"{peer['name']:<14}{peer['readings']:>10,}{peer['cpu_us']:>16.1f}"
+            f"{peer['name']:<16}{peer['readings']:>10,}{peer['cpu_us']:>16.1f}"
             f"{peer['readings_per_second']:>12,.0f}{peer['peak_mb']:>9.0f}"
             f"{peer['times_bpstream']:>12.1f}"
             for peer in each["peers"]

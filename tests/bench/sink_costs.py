@@ -1,0 +1,138 @@
+"""What the sinks cost their worker, on their own: a document indexed, a line or a file archived."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from bpstream.batch import Partition, Step
+from bpstream.document import Entry
+from bpstream.sinks.elasticsearch import ElasticsearchIndex, connect
+from bpstream.sinks.files import FileArchive
+from bpstream.sinks.segments import SegmentArchive
+from tests.bench.simulated import a_pipeline, rounds
+from tests.bench.stored import Elasticsearch, remove_indices
+
+BATCH = 1000
+
+
+class Cost(NamedTuple):
+    """Of storing documents in batches of `BATCH`, in µs a document."""
+
+    what: str
+    documents: int
+    cpu: float
+    """Of this process: all of its threads, user and system."""
+    wall: float
+    cpu_of_sync: float
+    """Of the two above, what passed while the disk was waited for."""
+    wall_of_sync: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what:<28}{self.documents:>10,}{self.cpu:>9.1f}"
+            f"{self.cpu - self.cpu_of_sync:>14.1f}{self.wall:>9.1f}"
+            f"{self.wall - self.wall_of_sync:>14.1f}"
+        )
+
+
+HEADING = (
+    f"{f'in batches of {BATCH}':<28}{'documents':>10}{'µs CPU':>9}{'without sync':>14}"
+    f"{'µs wall':>9}{'without sync':>14}"
+)
+
+
+def costs(elasticsearch: str, *, documents: int) -> list[Cost]:
+    """Store so many simulated documents in each sink, one sink after the other.
+
+    Lines and files are written below TMPDIR.
+    """
+    anomalies, normal = simulated(documents)
+    return [
+        asyncio.run(_indexed(elasticsearch, anomalies)),
+        asyncio.run(_lines(normal)),
+        asyncio.run(_files(normal)),
+    ]
+
+
+def simulated(documents: int) -> tuple[list[Entry], list[Entry]]:
+    """So many documents of anomalies, and of normal readings."""
+    pipeline, partition = a_pipeline(), Partition(0)
+    anomalies, normal = list[Entry](), list[Entry]()
+    # Three or four readings in ten are anomalies.
+    for chunk in rounds(BATCH, 4 * documents // BATCH + 1, profile="patients"):
+        batch = pipeline.read(chunk, partition)
+        for step in pipeline.steps(batch, partition, now=int(chunk.arrived_at[0])):
+            if isinstance(step, Step):
+                anomalies += step.to_index
+                normal += step.to_archive
+        if min(len(anomalies), len(normal)) >= documents:
+            break
+    return anomalies[:documents], normal[:documents]
+
+
+async def _indexed(url: str, entries: Sequence[Entry]) -> Cost:
+    alias = f"bench-{uuid4().hex[:8]}"
+    try:
+        async with ElasticsearchIndex(connect(url), alias=alias) as index:
+            await index.prepare()
+            return await _measured("Elasticsearch, bulk", entries, index.write)
+    finally:
+        with Elasticsearch(url) as client:
+            remove_indices(client, alias)
+
+
+async def _lines(entries: Sequence[Entry]) -> Cost:
+    with TemporaryDirectory() as folder:
+        archive = SegmentArchive(Path(folder), lineage="bench")
+        await archive.take_over(0, 1, None)
+        found = await _measured("archive, segments", entries, lambda some: archive.write(0, some))
+        await archive.close()
+    return found
+
+
+async def _files(entries: Sequence[Entry]) -> Cost:
+    with TemporaryDirectory() as folder:
+        archive = FileArchive(Path(folder))
+        return await _measured("archive, files", entries, archive.write)
+
+
+async def _measured(
+    what: str, entries: Sequence[Entry], write: Callable[[Sequence[Entry]], Awaitable[Any]]
+) -> Cost:
+    batches = [entries[start : start + BATCH] for start in range(0, len(entries), BATCH)]
+    await write(batches[0])  # Connections, the month's index and the segment are made by it.
+    counted = sum(map(len, batches[1:]))
+    with _syncs() as synced:
+        cpu, wall = time.process_time(), time.perf_counter()
+        for each in batches[1:]:
+            await write(each)
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    return Cost(what, counted, *(took / counted * 1e6 for took in (cpu, wall, *synced)))
+
+
+@contextmanager
+def _syncs() -> Iterator[list[float]]:
+    """CPU and wall seconds that pass in fsync and fdatasync, which are carried out as ever."""
+    taken = [0.0, 0.0]
+    before = os.fsync, os.fdatasync
+
+    def timed(sync: Any) -> Any:
+        def run(file: Any) -> None:
+            cpu, wall = time.thread_time(), time.perf_counter()
+            sync(file)
+            taken[0] += time.thread_time() - cpu
+            taken[1] += time.perf_counter() - wall
+
+        return run
+
+    os.fsync, os.fdatasync = map(timed, before)
+    try:
+        yield taken
+    finally:
+        os.fsync, os.fdatasync = before
