@@ -12,7 +12,7 @@ from tests.bench import peers
 from tests.bench.__main__ import main
 from tests.bench.job import Job, NoResult, Patient, after
 from tests.bench.parsing import kinds, measure
-from tests.bench.peer import Answer, Meter
+from tests.bench.peer import Answer, Meter, Task
 from tests.bench.report import BPSTREAM, report, table
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +24,8 @@ def a_job(**patients):
 
 
 def an_answer(*, cpu=1.0, readings=1000):
-    return Answer(readings, cpu, wall=2.0, peak_mb=50.0, job=a_job(a=(readings, 0, 0.5)))
+    task = Task("127.0.0.1:9092", "fhir", "run", readings)
+    return Answer(task, cpu, wall=2.0, peak_mb=50.0, job=a_job(a=(readings, 0, 0.5)))
 
 
 @pytest.fixture(scope="module")

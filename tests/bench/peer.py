@@ -37,7 +37,7 @@ class Task:
 class Answer:
     """What a peer found out about itself, from the first message to the last."""
 
-    readings: int
+    task: Task
     cpu: float
     """Seconds, user and system, of all threads of the process."""
     wall: float
@@ -45,6 +45,11 @@ class Answer:
     peak_mb: float
     """Largest resident memory from the start of the process, imports included."""
     job: Job
+
+    @property
+    def readings(self) -> int:
+        """How many it read."""
+        return self.task.readings
 
 
 class Meter:
@@ -111,7 +116,7 @@ def answer(work: Callable[[Task, Meter, Path], Job]) -> None:
     with TemporaryDirectory() as folder:
         job = work(task, meter, Path(folder))
     cpu, wall = meter.spent
-    print(msgspec.json.encode(Answer(task.readings, cpu, wall, meter.peak_mb, job)).decode())
+    print(msgspec.json.encode(Answer(task, cpu, wall, meter.peak_mb, job)).decode())
 
 
 def _clocks() -> tuple[float, float]:
