@@ -28,7 +28,9 @@ bench: $(VENV)/dev .venv-peers/made ## Measure bpstream beside its peers, on one
 	@$(BIN)/python -m tests.bench --report var/bench.json --plot var/bench.png
 	@$(BIN)/python -m tests.bench.parsing
 	@$(BIN)/python -m tests.bench.serving
-	@$(BIN)/python -m tests.bench.latency
+	@$(BIN)/python -m tests.bench.sinks --report var/bench-sinks.json
+	@$(BIN)/python -m tests.bench.latency --report var/bench-latency.json
+	@$(BIN)/python -m tests.bench.scale --report var/bench-scale.json
 
 profile: $(VENV)/dev ## Write a flame graph of the pipeline: var/profile.svg
 	@$(BIN)/python -m tests.bench.profile

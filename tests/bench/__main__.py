@@ -38,9 +38,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _measure(options: argparse.Namespace) -> int:
     present = peers.present()
-    for left_out in set(peers.ALL).difference(present):
-        say(f"{left_out.name} is left out: no {left_out.python} (`make bench` makes it)")
     with service_of("kafka", options.kafka) as (kafka, version), Topics(kafka) as topics:
+        for left_out in set(peers.ALL).difference(present):
+            say(f"{left_out.name} is left out: no {left_out.python} (`make bench` makes it)")
         answers = {
             each: take_turns(
                 topics, present, readings=options.readings, patients=each, runs=options.runs

@@ -7,7 +7,6 @@ nobody listening and with many clients, and the worker's processor time is compa
 
 import argparse
 import asyncio
-import os
 import sys
 import time
 import zlib
@@ -28,7 +27,7 @@ import orjson
 from confluent_kafka import Producer
 
 from bpstream.simulator import Message, Simulator
-from tests.bench.__main__ import kafka_of
+from tests.bench.running import add_kafka, service_of
 from tests.integration.workers import Worker, names, until, worker
 from tests.stream.brokers import admin, everything_on, make_topic
 
@@ -221,7 +220,7 @@ class Bench:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what was measured; exit status 1 where an aim is missed."""
     options = _options(arguments)
-    with kafka_of(options.kafka) as (address, _), TemporaryDirectory() as folder:
+    with service_of("kafka", options.kafka) as (address, _), TemporaryDirectory() as folder:
         run = uuid4().hex[:8]
         settings = {
             **names(lambda stem: f"feed-{run}-{stem}"),
@@ -320,12 +319,7 @@ def _options(arguments: Sequence[str] | None) -> Any:
     parser.add_argument("--seconds", type=float, default=30.0, help="of the steady rate")
     parser.add_argument("--clients", type=int, default=100)
     parser.add_argument("--runs", type=int, default=3, help="backlogs of each kind")
-    parser.add_argument(
-        "--kafka",
-        metavar="HOST:PORT",
-        default=os.environ.get("TEST_KAFKA"),
-        help="a running broker; else TEST_KAFKA, else one is started (java >= 17, mvn)",
-    )
+    add_kafka(parser)
     return parser.parse_args(arguments)
 
 

@@ -1,7 +1,7 @@
 """`python -m tests.bench.latency`: from a reading in the broker to its document and its alert.
 
-A worker with everything on (Elasticsearch, the archive on the disk) is sent readings at a
-steady rate, and another one nothing.  Every time is the broker's own: when it appended the
+A worker with everything on (Elasticsearch, the archive on the disk) is sent nothing, and then
+readings at a steady rate.  Every time is the broker's own: when it appended the
 reading, its alert, and its document on the enriched topic.  The worker publishes a document
 there once the archive has synced it and the index has confirmed it, so the way to the broker
 is in the figure, and what publishing costs is in the worker's share of a core.
@@ -11,8 +11,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -32,7 +32,7 @@ from tests.bench.job import NoResult
 from tests.bench.report import circumstances, heading, write
 from tests.bench.running import add_elasticsearch, add_kafka, at_least, say, service_of, told
 from tests.bench.stored import Elasticsearch, remove_indices
-from tests.integration.workers import Worker, names, until, worker
+from tests.integration.workers import names, until, worker
 from tests.stream.brokers import admin, everything_on, make_topic
 
 AIM_RATE, AIM_MS = 1000, 250.0
@@ -129,16 +129,16 @@ def _measure(options: argparse.Namespace) -> int:
         service_of("kafka", options.kafka) as (kafka, kafka_version),
         service_of("elasticsearch", options.elasticsearch) as (store, store_version),
     ):
-        at_rates = []
+        idle, at_rates = 0.0, list[Latency]()
         for rate in options.rate:
-            say(f"sending {rate:,} readings a second for {options.seconds} s")
+            # Made before: while they are sent, the processor is the worker's.
+            rounds = _rounds(rate, options.seconds, options.profile)
             with _House(kafka, store, model=options.model) as house:
-                at_rates.append(
-                    house.latency(rate=rate, seconds=options.seconds, profile=options.profile)
-                )
-        say(f"sending nothing for {options.idle} s")
-        with _House(kafka, store, model=options.model) as house:
-            idle = house.idle(options.idle)
+                if not at_rates:
+                    say(f"sending nothing for {options.idle} s")
+                    idle = house.idle(options.idle)
+                say(f"sending {rate:,} readings a second for {options.seconds} s")
+                at_rates.append(house.latency(rounds, rate=rate))
     found = {
         **circumstances({"kafka": kafka_version, "elasticsearch": store_version}),
         "profile": options.profile,
@@ -191,50 +191,49 @@ class _House:
         )
 
     def __enter__(self) -> "_House":
-        for topic in (self._topic, self._alerts, self._enriched):
-            make_topic(self._kafka, topic, config=_APPENDED)
+        with ExitStack() as stack:
+            stack.callback(self._clear)
+            for topic in (self._topic, self._alerts, self._enriched):
+                make_topic(self._kafka, topic, config=_APPENDED)
+            folder = stack.enter_context(TemporaryDirectory())
+            settings = {**self._settings, "BPSTREAM_ARCHIVE_DIR": f"{folder}/archive"}
+            self._worker = stack.enter_context(worker(Path(folder), settings)).ready()
+            self._close = stack.pop_all().close
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self._close()
+
+    def _clear(self) -> None:
         client = admin(self._kafka)
         made = [each for each in client.list_topics(timeout=30).topics if self._run in each]
-        for deleted in client.delete_topics(made).values():
+        for deleted in (client.delete_topics(made) if made else {}).values():
             deleted.result(30)
         with Elasticsearch(self._elasticsearch) as index:
             remove_indices(index, self._settings["BPSTREAM_INDEX"])
 
-    def latency(self, *, rate: int, seconds: int, profile: str) -> Latency:
-        """Send `rate` readings a second for so many seconds, and wait for what comes of them."""
-        # Made before: while they are sent, the processor is the worker's.
-        rounds = _rounds(rate, seconds, profile)
-        readings = sum(map(len, rounds))
-        with self._worker() as running:
-            before = running.metric("process_cpu_seconds_total")
-            taken = _send(self._kafka, self._topic, rounds)
-            cpu = (running.metric("process_cpu_seconds_total") - before) / taken
-            until(
-                lambda: running.metric("bpstream_inputs_total") >= readings,
-                _DONE_WITHIN,
-                running.told,
-            )
-        stored, alerted = self._delays(settled_after=min(_SETTLED_AFTER, seconds / 2))
-        return Latency(rate, readings, taken, stored, alerted, cpu)
-
     def idle(self, seconds: int) -> float:
         """The share of a core that a worker takes which nothing comes for."""
-        with self._worker() as running:
-            time.sleep(_SETTLED_AFTER)
-            before, began = running.metric("process_cpu_seconds_total"), time.monotonic()
-            time.sleep(seconds)
-            spent = running.metric("process_cpu_seconds_total") - before
-            return spent / (time.monotonic() - began)
+        time.sleep(min(_SETTLED_AFTER, seconds))
+        before, began = self._cpu(), time.monotonic()
+        time.sleep(seconds)
+        return (self._cpu() - before) / (time.monotonic() - began)
 
-    @contextmanager
-    def _worker(self) -> Iterator[Worker]:
-        with TemporaryDirectory() as folder:
-            settings = {**self._settings, "BPSTREAM_ARCHIVE_DIR": f"{folder}/archive"}
-            with worker(Path(folder), settings) as running:
-                yield running.ready()
+    def latency(self, rounds: Sequence[Sequence[Message]], *, rate: int) -> Latency:
+        """Send a round a second, and wait for what comes of them."""
+        readings, before = sum(map(len, rounds)), self._cpu()
+        taken = _send(self._kafka, self._topic, rounds)
+        cpu = (self._cpu() - before) / taken
+        until(
+            lambda: self._worker.metric("bpstream_inputs_total") >= readings,
+            _DONE_WITHIN,
+            self._worker.told,
+        )
+        stored, alerted = self._delays(settled_after=min(_SETTLED_AFTER, len(rounds) / 2))
+        return Latency(rate, readings, taken, stored, alerted, cpu)
+
+    def _cpu(self) -> float:
+        return self._worker.metric("process_cpu_seconds_total")
 
     def _delays(self, *, settled_after: float) -> tuple[Spread, Spread]:
         sent = {
