@@ -4,6 +4,9 @@ The original loop stores as the original did: a request an anomaly, a file a nor
 bpstream has everything on, with the archive in either layout.  All are given the same readings
 and have to leave the same documents.  Archives are written below TMPDIR.  Besides, what each
 sink costs on its own.
+
+The JSON is that of `report`, where a `job` has how many documents are `indexed` and `archived`
+and a hash of them, and `profile` and `costs`: a :class:`Cost` for each sink.
 """
 
 import argparse
