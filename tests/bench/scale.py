@@ -56,9 +56,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _measure(options: argparse.Namespace) -> int:
     with service_of("kafka", options.kafka) as (kafka, version), Topics(kafka) as topics:
-        say("starting a worker that has nothing to recover")
-        nobody = Task(kafka, f"{topics.prefix}nobody", f"{topics.prefix}empty", 0)
-        empty = second_life.begun(nobody, runs=options.runs)
+        empty = None
+        if max(options.patients) >= second_life.ENOUGH:
+            say("starting a worker that has nothing to recover")
+            nobody = Task(kafka, f"{topics.prefix}nobody", f"{topics.prefix}empty", 0)
+            empty = second_life.begun(nobody, runs=options.runs)
         by_patients = [_with(each, topics, options, empty) for each in options.patients]
         by_workers = several.measure(
             topics,
@@ -72,7 +74,7 @@ def _measure(options: argparse.Namespace) -> int:
         **circumstances({"kafka": version}),
         "profile": options.profile,
         "runs": options.runs,
-        "empty": empty._asdict(),
+        "empty": None if empty is None else empty._asdict(),
         "patients": by_patients,
         "workers": by_workers,
     }
@@ -83,7 +85,7 @@ def _measure(options: argparse.Namespace) -> int:
 
 
 def _with(
-    patients: int, topics: Topics, options: argparse.Namespace, empty: second_life.Start
+    patients: int, topics: Topics, options: argparse.Namespace, empty: second_life.Start | None
 ) -> dict[str, Any]:
     """The row of so many patients."""
     answers = take_turns(
@@ -104,7 +106,6 @@ def _with(
 
 def table(found: dict[str, Any]) -> str:
     """The report as lines of text."""
-    empty = found["empty"]
     lines = [
         *heading(found),
         f"profile {found['profile']}, medians of {found['runs']} run(s)",
@@ -121,8 +122,8 @@ def table(found: dict[str, Any]) -> str:
         for each in found["patients"]
     ]
     lines += [
-        f"(ready: from its start until every patient is known; {empty['ready_s']:.1f} s with "
-        "none; recovery: what is beyond that; bytes: beyond the id, of resident memory)",
+        "(ready: from its start until every patient is known; recovery: beyond the start of a",
+        "worker without patients; bytes: of resident memory, beyond the id and such a worker's)",
         "",
         f"{'workers':>10}{'readings':>11}{'µs CPU/reading':>16}{'readings/s':>12}"
         "  partitions and share of the readings, by worker",

@@ -17,7 +17,7 @@ from tests.bench.topics import PARTITIONS
 from tests.integration.workers import until, worker
 
 _READY_WITHIN = 600.0
-_ENOUGH = 10_000
+ENOUGH = 10_000
 """Patients, from which on what they take stands out of what a worker takes anyway."""
 
 
@@ -77,13 +77,13 @@ def _in(folder: Path, task: Task, patients: int) -> Start:
     return start
 
 
-def recovery(again: Start, empty: Start) -> dict[str, Any]:
+def recovery(again: Start, empty: Start | None) -> dict[str, Any]:
     """What of a start was due to the patients: what is beyond a start without any.
 
     None where there are too few of them to tell.
     """
     told: dict[str, Any] = {"records": again.records, "ready_s": round(again.ready_s, 2)}
-    if again.patients < _ENOUGH:
+    if empty is None or again.patients < ENOUGH:
         return {**told, **dict.fromkeys(("recovery_s", "cpu_us_a_record", "bytes_a_patient"))}
     resident = (again.resident - empty.resident) / again.patients
     # A simulated id is a string of its own in each worker; it is as long as the patient's name.
