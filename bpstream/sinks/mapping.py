@@ -82,7 +82,8 @@ def index_template(alias: str) -> dict[str, Any]:
         "composed_of": custom,
         "ignore_missing_component_templates": custom,
         "template": {
-            "settings": {"number_of_shards": 1, "auto_expand_replicas": "0-1"},
+            # What a site may choose is left out: it would win over its `@custom`.
+            "settings": {"auto_expand_replicas": "0-1"},
             "mappings": {"dynamic": "strict", "properties": PROPERTIES},
             "aliases": {alias: {}},
         },

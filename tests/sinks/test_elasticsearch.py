@@ -175,7 +175,8 @@ async def test_a_template_that_comes_before_ours_stops_the_start(elasticsearch, 
 async def test_a_site_may_add_settings_of_its_own(index, node, alias):
     custom = f"{alias}@custom"
     await node.cluster.put_component_template(
-        name=custom, template={"settings": {"index.refresh_interval": "7s"}}
+        name=custom,
+        template={"settings": {"index.refresh_interval": "7s", "index.number_of_shards": 3}},
     )
     await index.write([an_entry()])
     found = await node.indices.get_settings(index=f"{alias}-2026.01", flat_settings=True)
@@ -183,3 +184,4 @@ async def test_a_site_may_add_settings_of_its_own(index, node, alias):
     await node.indices.delete_index_template(name=alias)
     await node.cluster.delete_component_template(name=custom)
     assert settings["index.refresh_interval"] == "7s"
+    assert settings["index.number_of_shards"] == "3"

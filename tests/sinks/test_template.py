@@ -34,12 +34,12 @@ async def test_what_a_person_changed_in_the_template_is_told_and_changed_back(
     await template.install()
     theirs = deepcopy(index_template(alias))
     theirs["priority"] = 501
-    theirs["template"]["settings"]["number_of_shards"] = 3
+    theirs["template"]["settings"]["auto_expand_replicas"] = "0-2"
     await node.indices.put_index_template(name=alias, **theirs)
     assert await told(template) == (
         [
             "priority: 501 instead of 500",
-            'template.settings.index.number_of_shards: "3" instead of "1"',
+            'template.settings.index.auto_expand_replicas: "0-2" instead of "0-1"',
         ],
         [],
     )
