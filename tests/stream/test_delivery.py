@@ -4,6 +4,7 @@ import inspect
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import faust
@@ -13,7 +14,7 @@ from faust.assignor.partition_assignor import PartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 
 from bpstream.stream import delivery
-from bpstream.stream.delivery import ChunkSchema
+from bpstream.stream.delivery import ChunkConsumer, ChunkSchema
 from tests.stream.helpers import faust_app, fetched, tp
 from tests.stream.scripted import a_consumer, offsets
 
@@ -45,7 +46,10 @@ def test_the_versions_whose_inside_we_use_are_pinned_and_are_these(name):
         (driver.Consumer, "_to_message", "self, tp, record"),
         (driver.Consumer, "_new_consumer_thread", "self"),
         (driver.Consumer, "ack", "self, message"),
+        (driver.Consumer, "_seek", "self, partition, offset"),
         (driver.AIOKafkaConsumerThread, "_create_worker_consumer", "self, transport"),
+        (driver.AIOKafkaConsumerThread, "_ensure_consumer", "self"),
+        (driver.AIOKafkaConsumerThread, "call_thread", "self, fun, args, kwargs"),
         (driver.Producer, "_ensure_producer", "self"),
         (AIOKafkaProducer, "create_batch", "self"),
         (AIOKafkaProducer, "send_batch", "self, batch, topic, partition"),
@@ -250,6 +254,23 @@ async def test_a_seek_that_begins_in_the_middle_of_a_fetch_ends_its_delivery():
         found.append(message.offset)
         consumer._forget([tp()])  # As `perform_seek` does first.
     assert found == [0]
+
+
+async def test_it_seeks_in_the_thread_that_fetches():
+    consumer, called = a_consumer(), []
+    sought = []
+
+    class Thread:
+        def _ensure_consumer(self):
+            return SimpleNamespace(seek=lambda *to: sought.append(to))
+
+        async def call_thread(self, function, *arguments):
+            called.append(arguments)
+            function(*arguments)
+
+    consumer._thread = Thread()
+    await ChunkConsumer._seek(consumer, tp(), 7)
+    assert sought == called == [(tp(), 7)]
 
 
 async def test_a_partition_of_which_nothing_is_committed_goes_on_where_it_begins():
