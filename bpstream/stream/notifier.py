@@ -149,8 +149,9 @@ class _Beginning(ConsumerRebalanceListener):
         fresh = [tp for tp in assigned if await self._consumer.committed(tp) is None]
         if not fresh:
             return
-        found = await self._consumer.offsets_for_times(dict.fromkeys(fresh, self._since))
+        # The ends first: what comes between the two is known by its time.
         ends = await self._consumer.end_offsets(fresh)
+        found = await self._consumer.offsets_for_times(dict.fromkeys(fresh, self._since))
         for tp in fresh:
             self._chosen[tp] = ends[tp] if found[tp] is None else found[tp].offset
             self._consumer.seek(tp, self._chosen[tp])

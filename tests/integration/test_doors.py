@@ -83,6 +83,10 @@ class House(NamedTuple):
         finally:
             connection.close()
 
+    def told(self) -> str:
+        """How far it has come."""
+        return f"{self.ask('/status').json}, {len(self.hook.received)} calls of the webhook"
+
     @property
     def log(self) -> list[str]:
         """Its lines, without those that a person is told before the worker begins."""
@@ -170,7 +174,7 @@ def house(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ho
             for message in everything():
                 producer.produce("blood_pressure_fhir", message)
                 producer.flush(10)
-            until(lambda: done(found), 30, asked.told)
+            until(lambda: done(found), 60, lambda: f"{found.told()}\n{asked.told()}")
             yield found
         finally:
             if not asked.ended():
