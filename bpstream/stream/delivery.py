@@ -116,7 +116,7 @@ class ChunkConsumer(driver.Consumer):
             await self._seek_back()
             return
         if not records:
-            await self._pass_markers()
+            await self._look_back(set(active or ()))
         elif all(self.highwater(tp) == fetched[-1].offset + 1 for tp, fetched in records.items()):
             self._fetch_after = time.monotonic() + PACE
 
@@ -224,23 +224,25 @@ class ChunkConsumer(driver.Consumer):
         self._next |= {ensure_TP(tp): offset for tp, offset in partitions.items()}
         await super().seek_wait(partitions)
 
-    async def _pass_markers(self) -> None:
-        """Commit what lies behind the last message: a transaction's marker, or nothing any more.
+    async def _look_back(self, active: set[TP]) -> None:
+        """Where a fetch has brought nothing, find what an earlier one took and nobody saw.
 
-        To be called where a fetch has brought nothing.  What an earlier one brought in vain is
-        looked for once, before it counts as nothing.
+        What a fetch brings while the flow is stopped is dropped, and a recovery may have sought
+        it already.  It is fetched again, once.  What then still lies behind the last message is
+        nothing any more, or a transaction's marker: for inputs it is committed.
         """
-        for tp in self._inputs():
-            done, end = self._next.get(tp), self.highwater(tp)
-            if done is None or end is None or end <= done or self._in_flight[tp]:
+        inputs = self._inputs()
+        for tp in active & self._next.keys():
+            done, end = self._next[tp], self.highwater(tp)
+            if end is None or end <= done or (tp in inputs and self._in_flight[tp]):
                 continue
             position = await self.position(tp)
-            if position is None or position <= done:
+            if position is None or position <= done or self._next.get(tp) != done:
                 continue
             if self._looked_again.get(tp) != done:
                 self._looked_again[tp] = done
                 await self.seek(tp, done)
-            elif await self._thread.commit({tp: position}):
+            elif tp in inputs and await self._thread.commit({tp: position}):
                 self._next[tp] = self._committed_offset[tp] = position
 
     def _inputs(self) -> set[TP]:

@@ -11,6 +11,8 @@ from tests.stream.helpers import faust_app, tp
 
 COMPANION = TP("plain", 0)
 """A partition of a topic that is not delivered in chunks."""
+CHANGELOG = TP("changelog", 0)
+"""A partition that is delivered in chunks, and of which nothing is committed."""
 
 
 class Scripted(ChunkConsumer):
@@ -18,7 +20,7 @@ class Scripted(ChunkConsumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._chunk_topics = frozenset({"fhir"})
+        self._chunk_topics = frozenset({"fhir", "changelog"})
         self.fetches: list[dict[TP, list[Any]]] = []
         self.sought: list[tuple[TP, int]] = []
         self.committed: dict[TP, int] = {}
@@ -34,7 +36,7 @@ class Scripted(ChunkConsumer):
         return thread
 
     async def _wait_next_records(self, timeout: float) -> Any:
-        return self.fetches.pop(0), {tp(), tp(1), COMPANION}
+        return self.fetches.pop(0), {tp(), tp(1), COMPANION, CHANGELOG}
 
     async def _seek(self, partition: TP, offset: int) -> None:
         self.sought.append((partition, offset))

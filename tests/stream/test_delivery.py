@@ -16,7 +16,7 @@ from faust.transport.drivers import aiokafka as driver
 from bpstream.stream import delivery
 from bpstream.stream.delivery import ChunkConsumer, ChunkSchema
 from tests.stream.helpers import faust_app, fetched, tp
-from tests.stream.scripted import a_consumer, offsets
+from tests.stream.scripted import CHANGELOG, a_consumer, offsets
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
@@ -352,3 +352,25 @@ async def test_a_partition_has_messages_left_where_more_may_be_read_than_is_comm
     for number, offset in committed.items():
         consumer._committed_offset[tp(number)] = offset
     assert consumer.behind() == {tp(number): offset for number, offset in behind.items()}
+
+
+async def test_what_a_recovery_has_sought_and_a_stopped_flow_dropped_is_fetched_again():
+    consumer = a_consumer()
+    consumer._next[CHANGELOG], consumer.at = 0, {CHANGELOG: 3}
+    consumer.committed, consumer.flow_active = {tp(): 40, tp(1): 7}, False
+    assert await consumer.chunks(*(fetched(n, topic="changelog") for n in range(3))) == []
+    consumer.flow_active = True
+    assert await consumer.chunks() == []
+    assert consumer.sought == [(CHANGELOG, 0)]
+    (message,) = await consumer.chunks(*(fetched(n, topic="changelog") for n in range(3)))
+    assert offsets(message) == [0, 1, 2]
+
+
+async def test_a_changelog_that_has_nothing_there_is_looked_at_again_once_and_not_committed():
+    consumer = a_consumer()
+    consumer._thread = Commits()
+    consumer._next[CHANGELOG], consumer.at = 0, {CHANGELOG: 3}
+    for _ in range(3):
+        assert await consumer.chunks() == []
+    assert consumer.sought == [(CHANGELOG, 0)]
+    assert consumer._thread.offsets == {}
