@@ -62,7 +62,8 @@ def test_a_full_disk_stops_the_intake_also_over_a_crash_until_there_is_room(
         worker, hospital = run.worker(), Hospital(seed=5)
         run.send(hospital.take(100))
         run.drained()
-        run.send(hospital.take(1500))
+        # More than fits, also once the next worker has sealed what is there.
+        run.send(hospital.take(4000))
         stands(run, worker, "No space left on device")
         worker.kill()
         run.bury()
