@@ -143,7 +143,8 @@ def test_intake_pauses_alarms_go_out_and_afterwards_everything_is_stored(
             until(lambda: worker.status("/health/ready") == 503, TOLD_WITHIN, told)
             assert any(names_the_index(reason, stage) for reason in stage.reasons())
             new = until(lambda: stage.pauses().keys() - known, TOLD_WITHIN, told)
-            assert stage.proxy.struck(fault)
+            # Of one that is down nothing is counted where no connection was open just then.
+            assert stage.proxy.struck(fault) or fault is Fault.DOWN
             assert run.lag()
 
             taken_in = list(run.sent)
