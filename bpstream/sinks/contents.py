@@ -17,6 +17,7 @@ from bpstream.sinks.client import ApiError, AsyncElasticsearch, NotFoundError, T
 from bpstream.sinks.segment_files import (
     Position,
     SegmentName,
+    is_late,
     open_path,
     sealed_path,
 )
@@ -77,8 +78,7 @@ def _committed_length(name: SegmentName, committed: Position | None) -> int | No
         return None
     if name == reached:
         return committed.length
-    # What an earlier owner has left open it began when its time was over.
-    return None if name.epoch == reached.epoch and name < reached else 0
+    return 0 if name > reached or is_late(name, reached) else None
 
 
 def _lines(folder: Path, path: Path, length: int | None) -> Iterator[tuple[Place, bytes]]:

@@ -126,7 +126,7 @@ def recover(
             path.replace(path.with_suffix(".gz.uncommitted"))
     for name in unsealed:
         path = open_path(folder, name)
-        if name in sealed or _is_uncommitted(name, first, reached) or _is_late(name, reached):
+        if name in sealed or _is_uncommitted(name, first, reached) or is_late(name, reached):
             path.unlink(missing_ok=True)
         elif position and name == reached:
             seal(folder, name, _at_least(path, position.length), opener=opener)
@@ -136,6 +136,15 @@ def recover(
     seen = [*sealed, *unsealed, *([reached] if reached else [])]
     later = [name.following() for name in seen if name.lineage == first.lineage]
     return max([first, *later])
+
+
+def is_late(name: SegmentName, reached: SegmentName | None) -> bool:
+    """Of an open segment: whether it was begun by an owner whose time was over.
+
+    Who committed `reached` had sealed, as it took over, all that its forerunners had committed.
+    A forerunner that was frozen then may begin another segment when it is thawed.
+    """
+    return reached is not None and name.lineage == reached.lineage and name.epoch < reached.epoch
 
 
 def seal(folder: Path, name: SegmentName, length: int, *, opener: Opener = FileIO) -> None:
@@ -200,15 +209,6 @@ def _is_uncommitted(name: SegmentName, first: SegmentName, reached: SegmentName 
     if reached is None:
         return name.lineage == first.lineage
     return name.lineage == reached.lineage and name > reached
-
-
-def _is_late(name: SegmentName, reached: SegmentName | None) -> bool:
-    """Of an open segment: whether it was begun by an owner whose time was over.
-
-    Who committed `reached` had sealed, as it took over, all that its forerunners had committed.
-    A forerunner that was frozen then may begin another segment when it is thawed.
-    """
-    return reached is not None and name.lineage == reached.lineage and name.epoch < reached.epoch
 
 
 def _at_least(path: Path, length: int) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.bench import peers
 from tests.bench.report import plot, report, table, write
-from tests.bench.running import add_kafka, at_least, say, service_of, take_turns, told
+from tests.bench.running import add_kafka, add_report, at_least, say, service_of, take_turns, told
 from tests.bench.topics import Topics
 
 
@@ -30,9 +30,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--runs", type=at_least(1), default=3)
     add_kafka(parser)
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write the report as JSON")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the report as a picture")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add_report(parser)
     return parser.parse_args(arguments)
 
 

@@ -30,7 +30,15 @@ from bpstream.document import Coordinates
 from bpstream.simulator import Message, Simulator
 from tests.bench.job import NoResult
 from tests.bench.report import circumstances, heading, write
-from tests.bench.running import add_elasticsearch, add_kafka, at_least, say, service_of, told
+from tests.bench.running import (
+    add_elasticsearch,
+    add_kafka,
+    add_report,
+    at_least,
+    say,
+    service_of,
+    told,
+)
 from tests.bench.stored import Elasticsearch, remove_indices
 from tests.integration.workers import names, until, worker
 from tests.stream.brokers import admin, everything_on, make_topic
@@ -119,8 +127,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="bp_additive")
     add_kafka(parser)
     add_elasticsearch(parser)
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write the report as JSON")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add_report(parser)
     return parser.parse_args(arguments)
 
 

@@ -59,6 +59,12 @@ def add_elasticsearch(parser: argparse.ArgumentParser) -> None:
     _add(parser, "elasticsearch", "URL")
 
 
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """The options that say where the report goes."""
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the report as JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
 def _add(parser: argparse.ArgumentParser, name: str, metavar: str) -> None:
     variable = f"TEST_{name.upper()}"
     parser.add_argument(

@@ -9,13 +9,12 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from tests.bench import peers, second_life, several
 from tests.bench.peer import Task
 from tests.bench.report import BPSTREAM, circumstances, heading, report, write
-from tests.bench.running import add_kafka, at_least, say, service_of, take_turns, told
+from tests.bench.running import add_kafka, add_report, at_least, say, service_of, take_turns, told
 from tests.bench.topics import PARTITIONS, Topics
 
 
@@ -49,8 +48,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--workers", type=at_least(1), nargs="+", default=[1, 2], help="a row for each number"
     )
     add_kafka(parser)
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write the report as JSON")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add_report(parser)
     return parser.parse_args(arguments)
 
 

@@ -14,7 +14,6 @@ import json
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from tests.bench import peers, sink_costs
@@ -22,6 +21,7 @@ from tests.bench.report import report, table, write
 from tests.bench.running import (
     add_elasticsearch,
     add_kafka,
+    add_report,
     at_least,
     service_of,
     take_turns,
@@ -47,8 +47,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add_kafka(parser)
     add_elasticsearch(parser)
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write the report as JSON")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add_report(parser)
     return parser.parse_args(arguments)
 
 
