@@ -1,6 +1,5 @@
 """Judging: what the rules and the model say of readings, in columns."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +7,7 @@ from numpy.typing import NDArray
 
 from bpstream.clinical import categories, rules
 from bpstream.clinical.early_warning_targets import TARGETS
-from bpstream.clinical.models.early_warning import Reason, reasons
+from bpstream.clinical.models.early_warning import Reasons, reasons
 from bpstream.clinical.models.model import Model
 from bpstream.encoding import Judged
 from bpstream.histories import Ahead
@@ -56,7 +55,7 @@ def judge(readings: Readings, model: Model, ahead: Ahead | None) -> Judged:
 class _Scores(NamedTuple):
     risk: NDArray[np.float64]
     warning: NDArray[np.float64]
-    reasons: Sequence[Sequence[Reason]]
+    reasons: Reasons
     failure: Exception | None = None
 
 
@@ -70,7 +69,7 @@ def _score(
     """
     n = len(readings)
     risk, warning = np.full(n, np.nan), np.full((len(TARGETS), n), np.nan)
-    told: list[tuple[Reason, ...]] = [()] * n
+    why = Reasons.none()
     try:
         found = model.risk.score(readings.systolic, readings.diastolic)
         risk = np.where(scored, found, np.nan)
@@ -81,11 +80,9 @@ def _score(
                 at, seen = at[kept], seen.take(kept)
             probabilities = model.early_warning.probabilities(seen)
             warning[:, at] = probabilities
-            for position, why in zip(
-                at.tolist(), reasons(model.early_warning, seen, probabilities), strict=True
-            ):
-                told[position] = why
+            why = reasons(model.early_warning, seen, probabilities)
+            why = why._replace(at=at[why.at])
     except Exception as error:
         nothing = np.full(n, np.nan)
-        return _Scores(nothing, np.full_like(warning, np.nan), [()] * n, error)
-    return _Scores(risk, warning, told)
+        return _Scores(nothing, np.full_like(warning, np.nan), Reasons.none(), error)
+    return _Scores(risk, warning, why)

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpstream.clinical.categories import UNCATEGORIZED, Category, Severity
-from bpstream.clinical.models.early_warning import Reason
+from bpstream.clinical.early_warning_targets import TARGETS
+from bpstream.clinical.features import FEATURES
+from bpstream.clinical.models.early_warning import MOST_REASONS, Reason, Reasons
 from bpstream.clinical.rules import Tag
 from bpstream.document import Document, iso
 from bpstream.encoding import Judged, encode
@@ -52,7 +54,7 @@ HIGH = {
     "pulse": 88.5,
     "risk": 0.97123456789,
     "warning": (0.1, 0.2, 0.00000449),
-    "reasons": (Reason("severe", "systolic", 176.5, 1.25),),
+    "reasons": [Reason("severe", "systolic", 176.5, 1.25)],
 }
 NOTHING = {
     "tags": 0,
@@ -63,8 +65,9 @@ NOTHING = {
     "pulse": NAN,
     "risk": NAN,
     "warning": (NAN, NAN, NAN),
-    "reasons": (),
+    "reasons": [],
 }
+NO_REASON = Reason("severe", "systolic", 0.0, -1.0)
 BARE = Reading(patient_id="p", taken_at=0, document_id="f" * 32, details=Details(""))
 
 
@@ -79,7 +82,7 @@ def entries_of(*rows):
         if name not in {"warning", "reasons"}
     }
     columns["warning"] = np.array([each["warning"] for each in judged]).T
-    columns["reasons"] = [each["reasons"] for each in judged]
+    columns["reasons"] = reasons_of([each["reasons"] for each in judged])
     return encode(
         Readings.of([Origin(position) for position in range(n)], readings),
         Judged(**columns, deviation=np.full(n, np.nan)),
@@ -88,6 +91,25 @@ def entries_of(*rows):
         offset=np.arange(41, 41 + n),
         model=MODEL,
         now=1769722372000000,
+    )
+
+
+def reasons_of(listed):
+    """In columns, where a reading that has fewer than it may have is filled up with none."""
+    told = [
+        (at, [*reasons, *[NO_REASON] * (MOST_REASONS - len(reasons))])
+        for at, reasons in enumerate(listed)
+        if reasons
+    ]
+    at, filled = zip(*told, strict=True) if told else ((), ())
+    shape = len(at), MOST_REASONS
+    flat = [each for reasons in filled for each in reasons]
+    return Reasons(
+        np.array(at, np.intp),
+        np.array([TARGETS.index(reasons[0].target) for reasons in filled], np.intp),
+        np.array([FEATURES.index(each.feature) for each in flat], np.intp).reshape(shape),
+        np.array([each.value for each in flat], np.float64).reshape(shape),
+        np.array([each.contribution for each in flat], np.float64).reshape(shape),
     )
 
 
@@ -249,10 +271,41 @@ readings = st.builds(
         Details,
         original_time=st.text(max_size=5),
         observation_id=st.none() | st.text(max_size=5),
+        practitioner_id=st.none() | st.text(max_size=5),
+        device=st.none() | st.text(min_size=1, max_size=3),
         security_labels=st.lists(st.text(max_size=3), max_size=2).map(tuple),
         period=st.none() | st.tuples(st.text(max_size=3), st.text(max_size=3)),
+        comparators=st.none() | st.just(("<", "", ">=")),
     ),
 )
+shares = st.floats(0, 1) | st.sampled_from([0.0, 1.0, 1e-6, 0.00001, 0.5])
+judgements = st.fixed_dictionaries(
+    {
+        "judged": st.booleans(),
+        "tags": st.sampled_from([0, 1, 2, 4, 8, 9, 6]),
+        "category": st.sampled_from([UNCATEGORIZED, *Category]),
+        "severity": st.sampled_from(Severity),
+        "mean": st.floats(20, 300) | st.just(NAN),
+        "pulse": st.floats(-50, 150) | st.just(NAN),
+        "risk": shares | st.just(NAN),
+        "warning": st.tuples(shares, shares, shares) | st.just((NAN, NAN, NAN)),
+        "reasons": st.builds(
+            lambda target, said: [Reason(target, *each) for each in said],
+            st.sampled_from(TARGETS),
+            st.lists(
+                st.tuples(st.sampled_from(FEATURES), st.floats(-9, 350), st.floats(0.001, 9)),
+                max_size=MOST_REASONS,
+            ),
+        ),
+    }
+)
+
+
+@given(st.lists(st.tuples(readings, judgements), min_size=1, max_size=8))
+def test_a_line_is_what_msgspec_makes_of_the_document(rows):
+    for entry in entries_of(*rows):
+        document = msgspec.json.decode(entry.body, type=Document)
+        assert entry.body == msgspec.json.encode(document)
 
 
 @given(st.lists(readings, min_size=1, max_size=8))
@@ -286,7 +339,7 @@ def test_no_readings_are_no_documents():
         pulse=np.zeros(0),
         risk=np.zeros(0),
         warning=np.zeros((3, 0)),
-        reasons=[],
+        reasons=Reasons.none(),
         deviation=np.zeros(0),
     )
     nowhere = np.zeros(0, np.int64)
@@ -300,7 +353,7 @@ def test_the_model_is_named_by_its_own_name():
     other = replace(MODEL, name="curve", version="8")
     readings = Readings.of([Origin(0)], [KNOWN])
     one = np.array([0])
-    none = np.full((3, 1), NAN)
-    judged = Judged(one, one, one, one, one + 90.0, one + 40.0, one + 0.5, none, [()], one)
+    none, why = np.full((3, 1), NAN), Reasons.none()
+    judged = Judged(one, one, one, one, one + 90.0, one + 40.0, one + 0.5, none, why, one)
     (entry,) = encode(readings, judged, topic="t", partition=one, offset=one, model=other, now=0)
     assert json.loads(entry.body)["model"] == {"name": "curve", "version": "8"}

@@ -68,7 +68,8 @@ MAY_IMPORT = {
     "asyncapi": {"acknowledgements", "fhir", "limits", "schema", "settings", "stream"},
     "clinical": {"reading"},
     "fhir": {"reading"},
-    "encoding": {"clinical", "document", "reading"},
+    "encoding": {"clinical", "document", "pieces", "reading"},
+    "pieces": set(),
     "pipeline": {
         "alarms",
         "batch",

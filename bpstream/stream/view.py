@@ -210,8 +210,8 @@ class PatientView:
         seen = None if np.isnan(warning).any() else histories.ahead_of_last(row)
         if seen is None:
             return []
-        (told,) = reasons(self._model.early_warning, seen, warning[:, None])
-        return [asdict(reason) for reason in told]
+        told = reasons(self._model.early_warning, seen, warning[:, None])
+        return [asdict(reason) for reason in told.of(0)]
 
     def _alert(self, patient_id: str, rule: Rule, slot: np.void, last_at: np.int64) -> Json:
         since = iso(int(slot["since"]) * 1_000_000)

@@ -106,6 +106,13 @@ class Additive(EarlyWarning):
         added[:, self._used] = self._tables[:, self._looked_up(seen.features)]
         return added
 
+    def contributions_to(self, seen: Seen, target: NDArray[np.intp]) -> Floats:
+        """See the base class."""
+        added = np.zeros(seen.features.shape)
+        cells = self._looked_up(seen.features) + target * self._tables.shape[1]
+        added[self._used] = self._tables.take(cells)
+        return added
+
     def _looked_up(self, features: Floats) -> NDArray[np.intp]:
         cells: NDArray[np.intp] = (features[self._used] * self._per_unit + self._first).astype(
             np.intp

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import repeat
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -22,7 +22,6 @@ ELEVATED = 2.0
 """Reasons are told where a probability is so many times what it is for most patients."""
 
 _T = TypeVar("_T")
-_TARGETS, _FEATURES = np.array(TARGETS, object), np.array(FEATURES, object)
 
 
 def _no_windows() -> Floats:
@@ -62,6 +61,11 @@ class EarlyWarning(ABC):
         del seen
         return None
 
+    def contributions_to(self, seen: Seen, target: NDArray[np.intp]) -> Floats | None:
+        """Of `contributions` those to one target a reading: shape ``(len(FEATURES), n)``."""
+        added = self.contributions(seen)
+        return None if added is None else added[target, :, np.arange(len(target))].T
+
 
 def of_targets(by_target: Mapping[str, _T]) -> list[_T]:
     """The values in the order of TARGETS.  Raises ValueError unless these are its keys."""
@@ -80,29 +84,71 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
     contribution: float
 
 
-def reasons(model: EarlyWarning, seen: Seen, probabilities: Floats) -> list[tuple[Reason, ...]]:
+class Reasons(NamedTuple):
+    """Why warnings are high, in columns of readings that have a reason or more; the most first."""
+
+    at: NDArray[np.intp]
+    """Positions of the readings, ascending, shape ``(m,)``."""
+    target: NDArray[np.intp]
+    """Position in TARGETS, shape ``(m,)``."""
+    feature: NDArray[np.intp]
+    """Positions in FEATURES, shape ``(m, MOST_REASONS)``, as the other two have."""
+    value: Floats
+    contribution: Floats
+    """To the third decimal; what is not above 0 is no reason."""
+
+    @classmethod
+    def none(cls) -> "Reasons":
+        """No reading has any."""
+        nothing, numbers = np.zeros(0, np.intp), np.zeros((0, MOST_REASONS))
+        return cls(nothing, nothing, numbers.astype(np.intp), numbers, numbers)
+
+    def take(self, rows: NDArray[np.bool_]) -> "Reasons":
+        """Only these, shape ``(m,)``."""
+        return Reasons(
+            self.at[rows],
+            self.target[rows],
+            self.feature[rows],
+            self.value[rows],
+            self.contribution[rows],
+        )
+
+    def of(self, position: int) -> list[Reason]:
+        """Those of one reading."""
+        return [
+            Reason(TARGETS[target], FEATURES[feature], value, contribution)
+            for row in np.flatnonzero(self.at == position).tolist()
+            for target, feature, value, contribution in zip(
+                repeat(int(self.target[row])),
+                *(column[row].tolist() for column in self[2:]),
+                strict=False,
+            )
+            if contribution > 0
+        ]
+
+
+def reasons(model: EarlyWarning, seen: Seen, probabilities: Floats) -> Reasons:
     """Of each reading, what most raises the probability that is highest above the usual.
 
     None where no probability is `ELEVATED`, or the model cannot tell.
     """
-    told: list[tuple[Reason, ...]] = [()] * probabilities.shape[1]
     times = probabilities / model.prevalence[:, None]
     elevated = np.flatnonzero(times.max(axis=0, initial=0) >= ELEVATED)
-    if not len(elevated):
-        return told
+    target = times.argmax(axis=0)[elevated] if len(elevated) else elevated
     about = seen.take(elevated)
-    contributions = model.contributions(about)
-    if contributions is None:
-        return told
-    target = times[:, elevated].argmax(axis=0)
-    added = contributions[target, :, np.arange(len(elevated))]
-    most = np.argsort(-added, axis=1, kind="stable")[:, :MOST_REASONS]
-    values = np.take_along_axis(about.features.T, most, axis=1)
-    added = np.take_along_axis(added, most, axis=1).round(3)
-    raising = np.count_nonzero(added > 0, axis=1)
-    columns = _TARGETS[target], raising, _FEATURES[most], values, added
-    for at, name, count, *each in zip(
-        elevated.tolist(), *(column.tolist() for column in columns), strict=True
-    ):
-        told[at] = tuple(map(Reason, repeat(name, count), *each))
-    return told
+    added = model.contributions_to(about, target) if len(elevated) else None
+    if added is None:
+        return Reasons.none()
+    added, values = added.T.copy(), about.features.T
+    rows = np.arange(len(elevated))
+    feature = np.empty((len(elevated), MOST_REASONS), np.intp)
+    most = np.empty((len(elevated), MOST_REASONS))
+    # Of three it is faster to look three times than to sort; of equal ones the first counts.
+    for nth in range(MOST_REASONS):
+        feature[:, nth] = added.argmax(axis=1)
+        most[:, nth] = added[rows, feature[:, nth]]
+        added[rows, feature[:, nth]] = -np.inf
+    found = Reasons(
+        elevated, target, feature, np.take_along_axis(values, feature, axis=1), most.round(3)
+    )
+    return found.take(found.contribution[:, 0] > 0)

@@ -65,7 +65,7 @@ def test_the_contributions_and_the_intercept_are_the_log_odds(family, seed):
 def test_a_family_that_cannot_say_why_gives_no_reasons(family):
     model, asked = served(family), seen(10)
     assert model.contributions(asked) is None
-    assert reasons(model, asked, model.probabilities(asked)) == [()] * 10
+    assert not len(reasons(model, asked, model.probabilities(asked)).at)
 
 
 @every_family

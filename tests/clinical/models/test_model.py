@@ -126,9 +126,10 @@ def test_the_default_tells_reasons_that_add_up_to_what_it_warns_of():
     logits = np.log(probabilities / (1 - probabilities))
     # The rest is the intercept, the same for all.
     assert np.ptp(logits - added, axis=1) == pytest.approx(0, abs=1e-6)
-    told = [each for each in reasons(model, seen, probabilities) if each]
+    why = reasons(model, seen, probabilities)
+    told = [why.of(position) for position in why.at.tolist()]
     assert len(told) > 50
-    assert all(why.contribution > 0 for each in told for why in each)
+    assert all(each.contribution > 0 for reasons in told for each in reasons)
 
 
 # What is refused.
