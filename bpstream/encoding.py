@@ -7,16 +7,21 @@ together of pieces, column by column.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from math import isnan
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bpstream import pieces
-from bpstream.clinical.categories import CATEGORY_NAMES, SEVERITY_NAMES
+from bpstream.clinical.categories import (
+    CATEGORY_NAMES,
+    SEVERITY_NAMES,
+    UNCATEGORIZED,
+    Category,
+)
 from bpstream.clinical.early_warning_targets import TARGETS
 from bpstream.clinical.features import FEATURES
-from bpstream.clinical.models.early_warning import MOST_REASONS, Reason, Reasons
+from bpstream.clinical.models.early_warning import MOST_REASONS, Reasons
 from bpstream.clinical.models.model import Model
 from bpstream.clinical.rules import ANOMALY_TYPES, TAG_NAMES
 from bpstream.document import Comparators, Entry, iso
@@ -76,29 +81,44 @@ def encode(
     """The document of every reading.  `now` is in µs since 1970 UTC."""
     n, details, patient_ids = len(readings), readings.details, readings.patient_id
     practitioners = [each.practitioner_id for each in details]
-    moments = _moments(readings.taken_at)
+    moments = readings.taken_at.view("M8[us]").astype("S26")
     scored = np.flatnonzero(~np.isnan(judged.risk))
+    risk = np.round(judged.risk, _RISK_DIGITS)
     named = pieces.encode({"name": model.name, "version": model.version})
-    before, after = _said(readings, judged)
-    columns: list[pieces.Column] = [
+    line: list[pieces.Piece] = [
         b'{"timestamp":"',
         moments,
         b'Z","patient_id":"',
         pieces.escaped(patient_ids),
-        b'",',
-        before,
+        b'","systolic_pressure":',
+        pieces.numbers(readings.systolic),
+        b',"diastolic_pressure":',
+        pieces.numbers(readings.diastolic),
+        _ANOMALIES[judged.tags, judged.judged.astype(np.intp)],
+        b',"ml_risk_score":',
+        pieces.numbers(risk),
         b',"@timestamp":"',
         moments,
-        b'Z",',
-        after,
+        b'Z","ml_prediction":',
+        _PREDICTIONS[np.where(np.isnan(risk), 2, risk >= 0.5)],
+        b',"mean_arterial_pressure":',
+        pieces.numbers(np.round(judged.mean, 2)),
+        b',"pulse_pressure":',
+        pieces.numbers(np.round(judged.pulse, 2)),
+        _CATEGORIES[judged.category],
+        _SEVERITIES[judged.severity],
+        _KINDS[readings.kind],
+        _SERIES[readings.series],
+        b',"flags":',
+        pieces.few(_flags, readings.flags),
         b',"document_id":"',
-        map(str.encode, readings.document_id),
+        pieces.escaped(readings.document_id),
         b'","version":',
-        pieces.whole(readings.version),
+        pieces.numbers(readings.version),
         b',"kafka":{"topic":%b,"partition":' % pieces.encode(topic),
-        pieces.whole(partition),
+        pieces.numbers(partition),
         b',"offset":',
-        pieces.whole(offset),
+        offset.astype("S20"),
         b'},"original_time":"',
         pieces.escaped([each.original_time for each in details]),
         f'","ingested_at":"{iso(now)}"'.encode(),
@@ -107,7 +127,7 @@ def encode(
         pieces.spread(b',"model":%b' % named, scored, n),
         *_early_warnings(judged.warning),
         *_reasons(judged.reasons, n),
-        map(_rest, details),
+        pieces.texts(list(map(_rest, details))),
         b"}",
     ]
     entries = zip(
@@ -116,80 +136,43 @@ def encode(
         patient_ids,
         practitioners,
         readings.taken_at.tolist(),
-        pieces.joined(columns),
+        pieces.lines(line, n),
         strict=True,
     )
     return list(map(_entry, entries))
 
 
-def _said(readings: Readings, judged: Judged) -> tuple[Iterable[bytes], Iterable[bytes]]:
-    """The fields before and after the second timestamp; they depend on the pressures alone."""
-    said = _SAID.of(
-        readings.systolic,
-        readings.diastolic,
-        np.round(judged.mean, 2),
-        np.round(judged.pulse, 2),
-        np.round(judged.risk, _RISK_DIGITS),
-        judged.judged,
-        judged.tags,
-        judged.category,
-        judged.severity,
-        readings.kind,
-        readings.series,
-        readings.flags,
-    )
-    return [before for before, _ in said], [after for _, after in said]
+def _fields(name: str, values: Iterable[Any]) -> pieces.Texts:
+    return np.array([b',"%b":%b' % (name.encode(), pieces.encode(each)) for each in values])
 
 
-def _render_said(  # noqa: PLR0917 - mapped over columns
-    systolic: float,
-    diastolic: float,
-    mean: float,
-    pulse: float,
-    risk: float,
-    is_judged: bool,
-    tags: int,
-    category: int,
-    severity: int,
-    kind: int,
-    series: int,
-    flags: int,
-) -> tuple[bytes, bytes]:
-    # msgspec writes NaN, which JSON does not have, as null.
-    before = {
-        "systolic_pressure": systolic,
-        "diastolic_pressure": diastolic,
-        "anomaly_type": ANOMALY_TYPES[tags] if is_judged else None,
-        "anomaly_details": TAG_NAMES[tags],
-        "ml_risk_score": risk,
-    }
-    after = {
-        "ml_prediction": None if isnan(risk) else int(risk >= 0.5),
-        "mean_arterial_pressure": mean,
-        "pulse_pressure": pulse,
-        "category": CATEGORY_NAMES[category],
-        "severity": SEVERITY_NAMES[severity],
-        "kind": Kind(kind).name.lower(),
-        "series": Series(series).name.lower(),
-        "flags": Flag(flags).names(),
-    }
-    return pieces.encode(before)[1:-1], pieces.encode(after)[1:-1]
+_ANOMALIES = np.array(
+    [
+        [
+            b',"anomaly_type":%b,"anomaly_details":%b' % (pieces.encode(kind), pieces.encode(names))
+            for kind in (None, ANOMALY_TYPES[tags])
+        ]
+        for tags, names in enumerate(TAG_NAMES)
+    ]
+)
+_PREDICTIONS = np.array([b"0", b"1", b"null"])
+# -1, which is none, is the last place.
+_CATEGORIES = _fields("category", (CATEGORY_NAMES[each] for each in (*Category, UNCATEGORIZED)))
+_SEVERITIES = _fields("severity", SEVERITY_NAMES)
+_KINDS = _fields("kind", (kind.name.lower() for kind in Kind))
+_SERIES = _fields("series", (series.name.lower() for series in Series))
+_TARGETS = np.array([b'{"target":"%b"' % name.encode() for name in TARGETS])
+_FEATURES = np.array([b',"feature":"%b","value":' % name.encode() for name in FEATURES])
 
 
-def _render_reason(target: int, feature: int, value: float, contribution: float) -> bytes:
-    """With a comma before it; nothing for what is no reason."""
-    if contribution <= 0:
-        return b""
-    return b",%b" % pieces.encode(Reason(TARGETS[target], FEATURES[feature], value, contribution))
+def _flags(flags: int) -> bytes:
+    return pieces.encode(Flag(flags).names())
 
 
-_SAID, _REASONS = pieces.Rendered(_render_said), pieces.Rendered(_render_reason)
-
-
-def _early_warnings(warning: NDArray[np.float64]) -> list[pieces.Column]:
+def _early_warnings(warning: NDArray[np.float64]) -> list[pieces.Piece]:
     known = np.flatnonzero(~np.isnan(warning[0]))
     hypotension, low_map, severe = map(pieces.numbers, np.round(warning[:, known], _RISK_DIGITS))
-    columns: list[pieces.Column] = [
+    line: list[pieces.Piece] = [
         b',"early_warning":{"hypotension":',
         hypotension,
         b',"low_map":',
@@ -198,17 +181,24 @@ def _early_warnings(warning: NDArray[np.float64]) -> list[pieces.Column]:
         severe,
         b"}",
     ]
-    return [pieces.spread(each, known, warning.shape[1]) for each in columns]
+    return [pieces.spread(each, known, warning.shape[1]) for each in line]
 
 
-def _reasons(why: Reasons, n: int) -> list[pieces.Column]:
-    first, *others = (
-        _REASONS.of(why.target, why.feature[:, nth], why.value[:, nth], why.contribution[:, nth])
-        for nth in range(MOST_REASONS)
-    )
-    without_comma = [each[1:] for each in first]
-    columns: list[pieces.Column] = [b',"early_warning_reasons":[', without_comma, *others, b"]"]
-    return [pieces.spread(each, why.at, n) for each in columns]
+def _reasons(why: Reasons, n: int) -> list[pieces.Piece]:
+    line = [pieces.spread(b',"early_warning_reasons":[', why.at, n)]
+    for nth in range(MOST_REASONS):
+        told = np.flatnonzero(why.contribution[:, nth] > 0)
+        reason: list[pieces.Piece] = [
+            b"," if nth else b"",
+            _TARGETS[why.target[told]],
+            _FEATURES[why.feature[told, nth]],
+            pieces.numbers(why.value[told, nth]),
+            b',"contribution":',
+            pieces.numbers(why.contribution[told, nth]),
+            b"}",
+        ]
+        line += [pieces.spread(each, why.at[told], n) for each in reason]
+    return [*line, pieces.spread(b"]", why.at, n)]
 
 
 def _rest(details: Details) -> bytes:
@@ -236,15 +226,9 @@ def _rest(details: Details) -> bytes:
     return b",%b" % pieces.encode({name: it for name, it in found.items() if it is not None})[1:-1]
 
 
-def _moments(taken_at: NDArray[np.int64]) -> list[bytes]:
-    """Microseconds since 1970 UTC as ISO 8601, without the zone."""
-    moments: list[bytes] = taken_at.view("M8[us]").astype("S26").tolist()
-    return moments
-
-
 def timestamps(taken_at: NDArray[np.int64]) -> list[str]:
     """Microseconds since 1970 UTC as ISO 8601."""
-    return [f"{moment.decode()}Z" for moment in _moments(taken_at)]
+    return [f"{at}Z" for at in np.datetime_as_string(taken_at.view("M8[us]")).tolist()]
 
 
 def measured(values: NDArray[np.float64]) -> list[float | None]:

@@ -301,6 +301,22 @@ judgements = st.fixed_dictionaries(
 )
 
 
+@given(st.lists(st.tuples(readings, judgements), min_size=1, max_size=8), st.data())
+def test_a_long_text_makes_its_own_line_long_and_no_other(rows, data):
+    at = data.draw(st.integers(0, len(rows) - 1))
+    reading, judged = rows[at]
+    details = msgspec.structs.replace(reading.details, observation_id="é" * 5000, device='"' * 9000)
+    long = msgspec.structs.replace(reading, patient_id="p" * 2**20, details=details)
+    plain = entries_of(*rows)
+    for position, entry in enumerate(entries_of(*rows[:at], (long, judged), *rows[at + 1 :])):
+        if position != at:
+            assert entry == plain[position]
+        else:
+            document = msgspec.json.decode(entry.body, type=Document)
+            assert document.patient_id == long.patient_id
+            assert entry.body == msgspec.json.encode(document)
+
+
 @given(st.lists(st.tuples(readings, judgements), min_size=1, max_size=8))
 def test_a_line_is_what_msgspec_makes_of_the_document(rows):
     for entry in entries_of(*rows):
@@ -332,7 +348,7 @@ def test_every_document_decodes_to_its_reading(given_):
 
 def test_no_readings_are_no_documents():
     empty = Readings.of([], [])
-    columns = {name: np.zeros(0) for name in ("judged", "tags", "category", "severity")}
+    columns = {name: np.zeros(0, np.int8) for name in ("judged", "tags", "category", "severity")}
     judged = Judged(
         **columns,
         mean=np.zeros(0),
