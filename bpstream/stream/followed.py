@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import mode
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from bpstream.settings import Settings
 from bpstream.stream import security
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 _PART = "what people said"
 _PAUSE = 1.0
+_LONG_MS = 2000
+"""An answer comes as soon as there is something: so seldom a worker at rest looks up."""
 _SEEN_WITHIN = 5.0
 """Seconds after which who wrote no longer waits until it is read here."""
 
@@ -79,8 +81,10 @@ class Followed(mode.Service):
     async def _follow(self) -> None:
         while not self.should_stop:
             try:
-                await self._take()
+                await self._take(_LONG_MS)
                 self._health.clear(_PART)
+            except ConsumerStoppedError:
+                return
             except KafkaError as error:
                 self._health.warn(_PART, f"limits cannot be read ({type(error).__name__})")
                 await asyncio.sleep(_PAUSE)
@@ -113,8 +117,8 @@ class Followed(mode.Service):
         self._consumer.assign(list(self._read))
         await self._consumer.seek_to_beginning(*self._read)
 
-    async def _take(self) -> None:
-        fetched = await self._consumer.getmany(timeout_ms=200)
+    async def _take(self, within_ms: int = 200) -> None:
+        fetched = await self._consumer.getmany(timeout_ms=within_ms)
         for tp, records in fetched.items():
             book = self._books[tp.topic]
             for record in records:
