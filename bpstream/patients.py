@@ -1,6 +1,6 @@
 """What is known of every patient of one partition: one packed row each.
 
-A row's bytes, without the zeros at its end, are the value of the patient's changelog record, so
+A row's bytes, without an end that is empty, are the value of the patient's changelog record, so
 the state needs no encoding: it is copied.  `ROW` is part of what is stored in Kafka; another
 layout takes another `LAYOUT`.
 """
@@ -101,6 +101,10 @@ class Patients:
     def __iter__(self) -> Iterator[str]:
         return iter(self._ids)
 
+    def unknown(self, patient_ids: set[str]) -> set[str]:
+        """Those of the patients who have no row."""
+        return patient_ids.difference(self._position)
+
     @property
     def rows(self) -> NDArray[np.void]:
         """A view of all rows, shape ``(len(self),)``; adding patients may move it."""
@@ -132,11 +136,14 @@ class Patients:
     def copy_bytes(self, positions: NDArray[np.intp]) -> list[bytes]:
         """The rows at `positions` as they are now, one bytes object each.
 
-        Zeros at the end are left out: a patient without an arterial line has many.
+        The end is left out of a patient without an arterial line.
         """
-        size = ROW.itemsize
-        packed = self._rows[positions].tobytes()
-        return [packed[start : start + size].rstrip(_ZERO) for start in range(0, len(packed), size)]
+        rows = self._rows[positions]
+        packed, size, end = rows.tobytes(), ROW.itemsize, HISTORY.itemsize
+        of_line = np.frombuffer(packed, np.uint8).reshape(-1, size)[:, -end:]
+        ends = np.arange(size, len(packed) + 1, size) - ~of_line.any(axis=1) * end
+        starts = range(0, len(packed), size)
+        return [packed[start:stop] for start, stop in zip(starts, ends.tolist(), strict=True)]
 
     def load(self, values: Mapping[str, bytes]) -> list[str]:
         """Put rows as `copy_bytes` made them in place of earlier ones.

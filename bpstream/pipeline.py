@@ -9,6 +9,7 @@ the checkpoint, into one record batch of the changelog.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ STEP_BYTES = 900_000
 """Most bytes of changelog in one step: below the 1 MB that a broker takes as it comes."""
 
 _RECORD_OVERHEAD = 64
+
+_MESSAGE = attrgetter("message")
 
 
 class Pipeline:
@@ -147,8 +150,8 @@ class Pipeline:
         """Those of the patients who are at home in another partition."""
         if chunk.rekeyed:
             return set()
-        known, home, number = partition.patients, self.home, partition.number
-        return {who for who in patients if who not in known and home(who) != number}
+        home, number = self.home, partition.number
+        return {who for who in partition.patients.unknown(patients) if home(who) != number}
 
     def _end_of_step(self, readings: Readings, start: int) -> int:
         """The first reading that no longer fits into a step which begins at `start`."""
@@ -303,7 +306,7 @@ class Pipeline:
 
 def _messages(readings: Readings) -> NDArray[np.intp]:
     """The position in the chunk of each reading's message."""
-    return np.fromiter((at.message for at in readings.origin), np.intp, len(readings))
+    return np.fromiter(map(_MESSAGE, readings.origin), np.intp, len(readings))
 
 
 def _wanted(document_ids: list[str], batch: Batch, last: Origin, partition: Partition) -> Wanted:
