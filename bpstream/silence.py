@@ -6,6 +6,7 @@ last reading: a restart or another owner goes on with it, and the next reading e
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +14,10 @@ from numpy.typing import NDArray
 from bpstream.alarms import NOT_LIVE, Alarms
 from bpstream.alert import Alert
 from bpstream.batch import MOST_ROWS, Partition, Step
-from bpstream.clinical import conditions
 from bpstream.clinical.alarm_rules import Rule, Scope
 from bpstream.clinical.alarms import State
 from bpstream.clinical.conditions import MEASURES, Bools, Floats, Measures, Positions
+from bpstream.clinical.verdicts import Verdicts
 from bpstream.patients import AGGREGATE, COUNTERS, LONG_AGO, RETRACTED
 
 LEAST_READINGS = 4
@@ -32,9 +33,8 @@ class Silence:
 
     def __init__(self, alarms: Alarms) -> None:
         self._alarms = alarms
-        self._rules = [
-            (at, rule) for at, rule in enumerate(alarms.rules) if rule.scope is Scope.SILENCE
-        ]
+        rules = [(at, rule) for at, rule in enumerate(alarms.rules) if rule.scope is Scope.SILENCE]
+        self._rules = [(at, rule, Verdicts([replace(rule, until=None)])) for at, rule in rules]
 
     def steps(self, partition: Partition, *, now: int) -> Iterator[Step]:
         """What there is to say and to store; `now` is in µs since 1970 UTC.
@@ -63,10 +63,9 @@ class Silence:
         may = is_known & (last["flags"] & NOT_LIVE == 0)
         may &= state["counters"][:, COUNTERS.index("readings")] >= LEAST_READINGS
         found = np.zeros(len(state), np.bool_)
-        for at, rule in self._rules:
-            found |= _is_open(
-                state["alarms"][:, at], rule, taken_at, may & _possible(rule, minutes)
-            )
+        for at, rule, verdicts in self._rules:
+            possible = may & _possible(verdicts, minutes)
+            found |= _is_open(state["alarms"][:, at], rule, taken_at, possible)
         return np.flatnonzero(found)
 
     def _judge(
@@ -105,12 +104,13 @@ def usual_gap(recent: NDArray[np.void]) -> Floats:
     return np.where(readings >= LEAST_READINGS, np.maximum(median, _LEAST_GAP), np.nan)
 
 
-def _possible(rule: Rule, minutes: Floats) -> Bools:
-    """Where the rule may hold after so long a silence, whatever the patient's usual gap is."""
+def _possible(verdicts: Verdicts, minutes: Floats) -> Bools:
+    """Where the one rule may hold after so long a silence, whatever the patient's usual gap is."""
     low = {**dict.fromkeys(MEASURES, np.full(len(minutes), np.nan)), "silence": minutes}
     high = {**low, "missed": np.full(len(minutes), np.inf)}
     low["missed"] = np.zeros(len(minutes))
-    return ~conditions.clears(rule.groups, Measures(low, high), 0.0)
+    possible: Bools = ~verdicts.of(Measures(low, high)).clear()[0]
+    return possible
 
 
 def _is_open(

@@ -12,12 +12,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from bpstream.clinical import conditions
 from bpstream.clinical.alarm_rule import MOST_READINGS, SLOTS, Kind, Rule
 from bpstream.clinical.alerts import SLOT, Change, Edges, State, alert_id, mix, salt
 from bpstream.clinical.categories import Severity
 from bpstream.clinical.conditions import MEASURES, Bools, Floats, Measures, Positions
 from bpstream.clinical.limits import Own, marked
+from bpstream.clinical.verdicts import Verdicts
 
 __all__ = ["SLOT", "Change", "Edges", "Engine", "State", "alert_id"]
 
@@ -37,7 +37,7 @@ class Engine:
         if not 1 <= len(rules) <= SLOTS:
             raise ValueError(f"{len(rules)} rules; a patient's row has slots for 1 to {SLOTS}")
         self.rules = marked(rules)
-        self._columns = _Columns.of(self.rules)
+        self._verdicts, self._columns = Verdicts(self.rules), _Columns.of(self.rules)
         self._physiological = np.array([rule.kind is Kind.PHYSIOLOGICAL for rule in rules])
 
     def advance(
@@ -60,15 +60,16 @@ class Engine:
         judged once more, by these.
 
         A reading offends a rule if its condition or its severe one surely holds, and is clear
-        as :func:`conditions.clears` says of the two together; or where the rule has an `until`,
+        as :class:`verdicts.Verdict` says of the two together; or where the rule has an `until`,
         if that surely holds and the reading does not offend.  One that is neither ends a
         pending run, and what fires goes on firing.  One of which the rule knows no measure
         is passed over.  Time is in whole seconds.
         """
-        holds = np.array([conditions.first(rule.groups, measures) for rule in self.rules])
+        verdict = self._verdicts.of(measures)
+        holds = verdict.holds()
         if own is not None:
-            theirs = measures.take(own.at, own.limits)
-            holds[:, own.at] = [conditions.first(rule.groups, theirs) for rule in self.rules]
+            theirs = self._verdicts.of(measures.take(own.at, own.limits))
+            holds[:, own.at] = theirs.holds()
             holds[np.ix_(self._physiological, own.at[own.unjudged])] = -1
         if not (holds >= 0).any() and not slots["state"][rows].any():
             return Edges.none()
@@ -80,26 +81,29 @@ class Engine:
         active = (held["state"] != _NORMAL) & (held["mark"] == self._columns.mark)
         offends = holds.take(order, axis=1) >= 0  # several times as fast as [:, order]
         active |= np.logical_or.reduceat(offends, np.flatnonzero(new), axis=1).T
-        known = np.array([measures.known(rule.measures) for rule in self.rules])
-        rule, place = np.nonzero(active.T.take(nth, axis=1) & known.take(order, axis=1))
+        looks = active.T.take(nth, axis=1) & verdict.known().take(order, axis=1)
+        rule = np.repeat(np.arange(len(looks)), np.count_nonzero(looks, axis=1))
         if not len(rule):
             return Edges.none()
-        clear = np.array([_clears(rule, measures) for rule in self.rules]) & (holds < 0)
+        place = np.flatnonzero(looks) - rule * len(order)
+        clear = verdict.clear()
         if own is not None:
-            clear[:, own.at] = [_clears(rule, theirs) for rule in self.rules]
-            clear[:, own.at] &= holds[:, own.at] < 0
+            clear[:, own.at] = theirs.clear()
+        clear &= holds < 0
+        if own is not None:
             clear[np.ix_(self._physiological, own.at[own.unjudged])] = True
-        at, nth = order[place], nth[place]
+        at, nth = order.take(place), nth.take(place)
+        cell = rule * len(order) + at
         first = _differs(rule * len(patients) + nth)
         courses = _Courses(
             columns=self._columns,
             rule=rule,
             first=first,
             held=held.view(_BYTES)[nth[first], rule[first]].view(SLOT),
-            holds=holds[rule, at],
-            clear=clear[rule, at],
-            identity=identity[at],
-            seconds=np.clip(taken_at[at] // 1_000_000, 0, np.iinfo(np.uint32).max),
+            holds=holds.ravel().take(cell),
+            clear=clear.ravel().take(cell),
+            identity=identity.take(at),
+            seconds=np.clip(taken_at // 1_000_000, 0, np.iinfo(np.uint32).max).take(at),
         )
         slots.view(_BYTES)[rows[at[first]], rule[first]] = courses.slots().view(_BYTES)
         edges = courses.edges(at)
@@ -136,12 +140,6 @@ class Engine:
         return None
 
 
-def _clears(rule: Rule, measures: Measures) -> Bools:
-    if rule.until is None:
-        return conditions.clears(rule.groups, measures, rule.deadband)
-    return conditions.first(rule.until, measures) >= 0
-
-
 @dataclass(frozen=True, slots=True)
 class _Columns:
     """The rules in columns, one value a rule, and their cases, one a case of any rule."""
@@ -150,8 +148,11 @@ class _Columns:
     salt: NDArray[np.uint64]
     readings: Positions
     seconds: NDArray[np.int64]
+    waits: bool
+    """Whether any rule has `seconds`."""
     clear: Positions
     latch: Bools
+    latches: bool
     first_case: Positions
     severity: NDArray[np.int8]
     at_once: Bools
@@ -167,8 +168,10 @@ class _Columns:
             salt=np.array([salt(rule.name) for rule in rules], np.uint64),
             readings=np.array([rule.delay.readings for rule in rules], np.intp),
             seconds=np.array([rule.delay.seconds for rule in rules], np.int64),
+            waits=any(rule.delay.seconds for rule in rules),
             clear=np.array([rule.clear for rule in rules], np.intp),
             latch=np.array([rule.latch for rule in rules], np.bool_),
+            latches=any(rule.latch for rule in rules),
             first_case=np.cumsum([0, *(len(rule.cases) for rule in rules)])[:-1],
             severity=np.array([case.severity for case in cases], np.int8),
             at_once=np.array([case.at_once for case in cases], np.bool_),
@@ -201,33 +204,35 @@ class _Courses:
         self.clear, self.identity, self.seconds = clear, identity, seconds
         held.view(_BYTES)[held["mark"] != columns.mark[rule[first]]] = _EMPTY
         self.firsts, self.course = np.flatnonzero(first), np.cumsum(first) - 1
+        self.places = np.arange(len(first))
         self.offends = holds >= 0
-        self.case = columns.first_case[rule] + holds  # of no meaning where none holds
+        self.case = columns.first_case.take(rule) + holds  # of no meaning where none holds
 
         # A run of offending readings ends at the first that does not offend, one of clear
         # readings at the first that is not clear, whatever the alert's state.  So the runs are
         # found first, and the state follows from the last of two events: a run became long
         # enough to fire, or long enough to recover.
-        start, self.offending, carried = self._runs(self.offends, _PENDING)
-        since = np.where(carried, held["since"][self.course], seconds[start])
-        long_enough = (self.offending >= columns.readings[rule]) & (
-            (seconds - since >= columns.seconds[rule]) | (columns.seconds[rule] == 0)
-        )
-        fires = self.offends & (long_enough | columns.at_once[self.case])
-        _, self.cleared, _ = self._runs(clear, _FIRING)
-        recovers = clear & (self.cleared >= columns.clear[rule])
-        if columns.latch.any():
+        start, self.offending = self._runs(self.offends, _PENDING)
+        fires = self.offending >= columns.readings.take(rule)
+        if columns.waits:
+            fires &= self._lasts(start)
+        fires |= columns.at_once.take(self.case)
+        fires &= self.offends
+        _, self.cleared = self._runs(clear, _FIRING)
+        recovers = clear & (self.cleared >= columns.clear.take(rule))
+        if columns.latches:
             recovers &= ~columns.latch[rule] | self._released(recovers)
         self.before = np.zeros(len(rule), np.bool_)
         self.before[self.firsts] = held["state"] == _FIRING
-        event = _last(fires | recovers | first)
-        self.firing = (fires | (self.before & ~recovers))[event]
+        event = self._last(fires | recovers | first)
+        self.firing = (fires | (self.before & ~recovers)).take(event)
         self.before[1:] |= self.firing[:-1] & ~first[1:]
 
         # An alert's span begins with a run, where none fires; the first one may be carried on.
-        spans = first | (self.offends & (start == np.arange(len(rule))) & ~self.before)
-        self.span = _last(spans)
-        level = np.where(self.offends, columns.severity[self.case], 0)
+        spans = first | (self.offends & (start == self.places) & ~self.before)
+        self.span = self._last(spans)
+        level = columns.severity.take(self.case)
+        level *= self.offends
         level[self.firsts] = np.maximum(level[self.firsts], held["severity"])
         # A later span has the higher numbers, so that the maximum begins anew in it.
         base = np.cumsum(spans) * len(Severity)
@@ -252,11 +257,13 @@ class _Courses:
 
     def edges(self, reading: Positions) -> Edges:
         """What changed; `reading` is the position each place's reading was given at."""
-        severity = np.roll(self.severity, 1)
+        severity = np.empty_like(self.severity)
+        severity[1:] = self.severity[:-1]
         severity[self.firsts] = self.held["severity"]
         rose, recovered = self.severity > severity, ~self.firing
         changed = np.flatnonzero(np.where(self.before, rose | recovered, self.firing))
-        changed = changed[np.lexsort((self.rule[changed], reading[changed]))]
+        order = reading.take(changed) * len(self.columns.mark) + self.rule.take(changed)
+        changed = changed.take(np.argsort(order))
         before, recovered, case = self.before[changed], recovered[changed], self.case[changed]
         kind = np.where(before, int(Change.CHANGED), int(Change.FIRING))
         alert, since = self._alerts(changed)
@@ -271,18 +278,31 @@ class _Courses:
             bound=np.where(recovered, np.nan, self.columns.bound[case]),
         )
 
-    def _runs(self, on: Bools, state: int) -> tuple[Positions, Positions, Bools]:
-        """Of the run each place is in: its start, its length so far, whether it was carried.
+    def _runs(self, on: Bools, state: int) -> tuple[Positions, Positions]:
+        """Of the run each place is in: its start, and its length so far.
 
         A run is carried on from an earlier call where the slot is in `state`, and counts what
         the slot counted.  Nothing is meant where a place is not `on`.
         """
         begins = on & self.first
         begins[1:] |= on[1:] & ~on[:-1]
-        start = _last(begins)
-        carried = self.first[start] & (self.held["state"] == state)[self.course]
-        before = np.where(carried, self.held["count"][self.course], 0)
-        return start, np.arange(len(on)) - start + 1 + before, carried
+        start = self._last(begins)
+        before = np.ones(len(on), np.intp)
+        before[self.firsts] += self.held["count"] * (self.held["state"] == state)
+        return start, self.places - start + before.take(start)
+
+    def _lasts(self, start: Positions) -> Bools:
+        """Where the run of offending readings, which has this `start`, is old enough to fire."""
+        since = self.seconds.copy()
+        carried = self.held["state"] == _PENDING
+        since[self.firsts[carried]] = self.held["since"][carried]
+        asked = self.columns.seconds.take(self.rule)
+        lasts: Bools = (self.seconds - since.take(start) >= asked) | (asked == 0)
+        return lasts
+
+    def _last(self, events: Bools) -> Positions:
+        """The last event at or before each place; 0 before the first one."""
+        return np.maximum.accumulate(self.places * events)
 
     def _released(self, recovers: Bools) -> Bools:
         """Where an alert that latches may recover, if it `recovers` otherwise: it was acknowledged.
@@ -305,11 +325,6 @@ class _Courses:
         carried = self.first[span] & (self.held["state"][course] != _NORMAL)
         alert = np.where(carried, self.held["alert"][course], new)
         return alert, np.where(carried, self.held["since"][course], self.seconds[span])
-
-
-def _last(events: Bools) -> Positions:
-    """Position of the last event at or before each place; 0 before the first one."""
-    return np.maximum.accumulate(np.where(events, np.arange(len(events)), 0))
 
 
 def _differs(values: Positions) -> Bools:

@@ -3,7 +3,6 @@
 Where a value is only bounded or not known, a condition holds, is clear, or is neither.
 """
 
-import operator
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -78,14 +77,8 @@ class Measures:
             return type(self)(low, low, limits)
         return type(self)(low, {name: values[at] for name, values in self.high.items()}, limits)
 
-    def known(self, names: Iterable[str]) -> Bools:
-        """Where any of the measures `names` is."""
-        known: Bools = np.logical_or.reduce([~np.isnan(self.low[name]) for name in names])
-        return known
 
-
-_HOLDS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-_OPPOSITE = {"<": operator.ge, "<=": operator.gt, ">": operator.le, ">=": operator.lt}
+OPERATORS = ("<", "<=", ">", ">=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,60 +92,9 @@ class Atom:
     limit: str = field(default="", repr=False)
     """The limit of a patient's own that takes the bound's place; empty: none does."""
 
-    def holds(self, measures: Measures) -> Bools:
-        """Where it surely does: the whole interval is beyond the bound."""
-        nearest = measures.low if self._above else measures.high
-        beyond: Bools = _HOLDS[self.operator](nearest[self.measure], self.bound_for(measures))
-        return beyond
-
-    def clears(self, measures: Measures, deadband: float) -> Bools:
-        """Where it surely does not hold, and the whole interval is `deadband` back or more."""
-        farthest = (measures.high if self._above else measures.low)[self.measure]
-        bound = self.bound_for(measures)
-        clear: Bools
-        if not deadband or self.measure not in PRESSURES:
-            clear = _OPPOSITE[self.operator](farthest, bound)
-        elif self._above:
-            clear = farthest <= bound - deadband
-        else:
-            clear = farthest >= bound + deadband
-        return clear
-
-    def bound_for(self, measures: Measures) -> float | Floats:
-        """The bound: for all readings, or of shape ``(n,)`` where patients have their own."""
-        own = measures.limits.get(self.limit)
-        return self.bound if own is None else np.where(np.isnan(own), self.bound, own)
-
-    @property
-    def _above(self) -> bool:
-        return self.operator.startswith(">")
-
 
 Condition = tuple[tuple[Atom, ...], ...]
 """Groups of atoms: it holds where any group does, and a group holds where all its atoms do."""
-
-
-def first(condition: Condition, measures: Measures) -> NDArray[np.int8]:
-    """Position of the first group that surely holds, of each reading; -1 where none does."""
-    found = np.full(measures.low[MEASURES[0]].shape, -1, np.int8)
-    for position, group in reversed(list(enumerate(condition))):  # the first has the last word
-        found[np.logical_and.reduce([atom.holds(measures) for atom in group])] = position
-    return found
-
-
-def clears(condition: Condition, measures: Measures, deadband: float) -> Bools:
-    """Where every group of which an atom is known is clear: any of its atoms is.
-
-    So a patient of whom one pressure is ever measured can recover.  True where nothing is
-    known.  `deadband` is mmHg.
-    """
-    groups = [
-        np.logical_or.reduce([atom.clears(measures, deadband) for atom in group])
-        | ~measures.known(atom.measure for atom in group)
-        for group in condition
-    ]
-    clear: Bools = np.logical_and.reduce(groups)
-    return clear
 
 
 def parse(text: str) -> Condition:
@@ -175,7 +117,7 @@ def _atom(text: str) -> Atom:
     measure, compare, number = found.groups()
     if measure not in MEASURES:
         raise ValueError(f"{measure!r} is no measure; {one_of(MEASURES, measure)}")
-    if compare not in _HOLDS:
+    if compare not in OPERATORS:
         raise ValueError(f"{compare!r} is no operator; <, <=, > or >= would do")
     if not re.fullmatch(r"-?\d{1,6}(\.\d{1,6})?", number, re.ASCII):
         raise ValueError(f"{number!r} is no number; 140 or 92.5 would do")
