@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from bpstream.chunk import Chunk
 from bpstream.reading import Origin
 from bpstream.stream.publish import Publisher, Record, TooLarge
@@ -60,9 +62,8 @@ class DeadLetters:
             await self._publisher.publish(self._topic, [record], partitions=self._partitions)
         except TooLarge:
             size = str(len(record.value or b"")).encode()
-            head = record._replace(
-                value=(record.value or b"")[:_HEAD], headers=[*record.headers, ("truncated", size)]
-            )
+            headers = [*record.headers, ("truncated", size)]
+            head = replace(record, value=(record.value or b"")[:_HEAD], headers=headers)
             await self._publisher.publish(self._topic, [head], partitions=self._partitions)
 
     def _record(self, chunk: Chunk, letter: DeadLetter) -> Record:

@@ -9,8 +9,11 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from itertools import islice
+from random import uniform
+from typing import Any
 
+import msgspec
 from aiokafka.errors import (
     KafkaError,
     MessageSizeTooLargeError,
@@ -18,12 +21,6 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 from aiokafka.partitioner import murmur2
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    wait_random_exponential,
-)
 
 from bpstream.errors import StartError
 from bpstream.stream.health import Health
@@ -34,7 +31,13 @@ log = logging.getLogger(__name__)
 _FINAL = (MessageSizeTooLargeError, RecordListTooLargeError, TopicAuthorizationFailedError)
 
 
-class Record(NamedTuple):
+_EMPTY: list[tuple[str, bytes]] = []
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.2, 10.0
+"""Seconds: at most so long before a record batch is sent again; twice as long each time."""
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
     """What is published: key, value, headers, and a time (ms since 1970) or now."""
 
     key: bytes | None
@@ -67,6 +70,10 @@ class Publisher:
         for record in records:
             home = 0 if record.key is None else partition_of(record.key, partitions)
             by_partition[home].append(record)
+        if len(by_partition) == 1:  # of one partition's patients, as a rule
+            ((home, of),) = by_partition.items()
+            await self.publish_to(topic, home, of)
+            return
         await asyncio.gather(
             *(self.publish_to(topic, each, of) for each, of in by_partition.items())
         )
@@ -87,26 +94,31 @@ class Publisher:
     def _filled(self, records: Sequence[Record], start: int) -> tuple[Any, int]:
         """A batch of the records from `start` on, and the position of the first left out."""
         batch = self._producer().create_batch()
-        append = batch.append
-        for position in range(start, len(records)):
-            key, value, headers, timestamp = records[position]
-            added = append(timestamp=timestamp, key=key, value=value, headers=list(headers))
-            if added is None:
-                return batch, position
-        return batch, len(records)
+        # What `batch.append` calls; by it a record would cost more than twice as much.
+        append = batch._builder.append
+        now, count = time.time_ns() // 1_000_000, 0
+        for record in islice(records, start, None):
+            at = now if record.timestamp is None else record.timestamp
+            headers = list(record.headers) if record.headers else _EMPTY
+            if append(count, at, record.key, record.value, headers) is None:
+                batch.close()
+                break
+            count += 1
+        batch._relative_offset = count
+        return batch, start + count
 
     async def _send(self, batch: Any, records: Sequence[Record], topic: str, partition: int) -> int:
-        async for attempt in AsyncRetrying(
-            wait=wait_random_exponential(multiplier=0.2, max=10.0),
-            retry=retry_if_exception(_may_pass),
-            before_sleep=lambda state: self._failed(topic, state),
-            reraise=True,
-        ):
-            with attempt:
-                if attempt.retry_state.attempt_number > 1:
-                    batch, _ = self._filled(records, 0)
+        longest = _FIRST_WAIT
+        while True:
+            try:
                 return await self._send_once(batch, len(records), topic, partition)
-        raise AssertionError("a retry without a stop ends by returning or raising")
+            except KafkaError as error:
+                if isinstance(error, _FINAL):
+                    raise
+                self._failed(topic, error)
+            await asyncio.sleep(uniform(0.0, longest))  # noqa: S311 - spreads retries
+            longest = min(2 * longest, _LONGEST_WAIT)
+            batch, _ = self._filled(records, 0)
 
     async def _send_once(self, batch: Any, count: int, topic: str, partition: int) -> int:
         asked = time.monotonic()
@@ -122,15 +134,7 @@ class Publisher:
         self._metrics.sink_seconds.labels("kafka").observe(time.monotonic() - asked)
         return int(metadata.offset) + count - 1
 
-    def _failed(self, topic: str, state: RetryCallState) -> None:
-        self._health.trouble("kafka", f"Kafka does not take records for {topic} ({_said(state)})")
+    def _failed(self, topic: str, error: KafkaError) -> None:
+        why = type(error).__name__
+        self._health.trouble("kafka", f"Kafka does not take records for {topic} ({why})")
         self._metrics.retries.labels("kafka").inc()
-
-
-def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, KafkaError) and not isinstance(error, _FINAL)
-
-
-def _said(state: RetryCallState) -> str:
-    error = state.outcome.exception() if state.outcome else None
-    return type(error).__name__

@@ -16,6 +16,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.default_records import DefaultRecordBatch
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner.default import DefaultPartitioner
@@ -215,6 +216,39 @@ class AwayBroker:
 
 class Metadata:
     offset = 7
+
+
+records = st.builds(
+    Record,
+    st.none() | st.binary(max_size=20),
+    st.none() | st.integers(0, LARGEST_BATCH // 3).map(bytes),
+    st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=5)), max_size=2),
+    st.integers(0, 2**41),
+).filter(lambda record: record.key is not None or record.value is not None)
+
+
+@given(st.lists(records, min_size=1, max_size=12))
+async def test_batches_are_filled_as_aiokafka_itself_would_fill_them(found):
+    broker = AwayBroker()
+    publisher = Publisher(lambda: broker, Health(dict))
+    await publisher.publish_to("alerts", 0, found)
+    expected, batch = [], broker.create_batch()
+    for record in found:
+        again = {"key": record.key, "value": record.value, "headers": list(record.headers)}
+        if batch.append(timestamp=record.timestamp, **again) is None:
+            expected.append(bytes(batch._build()))
+            batch = broker.create_batch()
+            assert batch.append(timestamp=record.timestamp, **again) is not None
+    assert broker.took == [*expected, bytes(batch._build())]
+
+
+async def test_a_record_without_a_time_has_that_of_its_batch():
+    broker = AwayBroker()
+    before = time.time_ns() // 1_000_000
+    await Publisher(lambda: broker, Health(dict)).publish_to("alerts", 0, [Record(b"k", b"v")] * 2)
+    found = list(DefaultRecordBatch(broker.took[0]))
+    after = time.time_ns() // 1_000_000
+    assert [before <= record.timestamp <= after for record in found] == [True, True]
 
 
 async def test_a_broker_that_is_away_is_tried_again_and_the_worker_is_not_ready_meanwhile(
