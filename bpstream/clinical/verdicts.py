@@ -90,6 +90,10 @@ class _Conditions:
         of = [(group, back) for condition, back in conditions for group in condition]
         atoms = [(atom, back) for group, back in of for atom in group]
         self._groups = _table(_numbered([len(condition) for condition, _ in conditions]))
+        # The first has the highest weight; no weight: none holds.
+        most = self._groups.shape[1]
+        self._weights = np.arange(most, 0, -1, dtype=np.int8)[:, None]
+        self._positions = np.array([-1, *reversed(range(most))], np.int8)
         self._comparisons = _table(_numbered([len(group) for group, _ in of]))
         self._measures = _table([{column[atom.measure] for atom in group} for group, _ in of])
         self._limits = [atom.limit for atom, _ in atoms]
@@ -106,12 +110,8 @@ class _Conditions:
     def first(self, nearest: Floats, limits: Mapping[str, Floats]) -> NDArray[np.int8]:
         """Position of the first group that holds, of each condition; -1 where none does."""
         holds = _padded(self._holding(nearest, limits), np.False_).view(np.int8)
-        groups = self._groups.T
-        # From the last one on: one that holds takes the place of all behind it.
-        found = np.full((groups.shape[1], nearest.shape[1]), -1, np.int8)
-        for position in reversed(range(len(groups))):
-            is_this = holds[groups[position]]
-            found += is_this * (np.int8(position) - found)
+        weight = np.maximum.reduce(holds[self._groups] * self._weights, axis=1)
+        found: NDArray[np.int8] = self._positions[weight]
         return found
 
     def any(self, nearest: Floats, limits: Mapping[str, Floats]) -> Bools:
@@ -163,10 +163,7 @@ def _table(rows: Sequence[Collection[int]]) -> Positions:
 
 def _joined(join: np.ufunc, values: Bools, table: Positions) -> Bools:
     """Of each row of `table` what `join` makes of the rows of `values` that it names."""
-    rows = _padded(values, np.bool_(join.identity))
-    found: Bools = rows[table[:, 0]]
-    for position in range(1, table.shape[1]):
-        join(found, rows[table[:, position]], out=found)
+    found: Bools = join.reduce(_padded(values, np.bool_(join.identity))[table], axis=1)
     return found
 
 
