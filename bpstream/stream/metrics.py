@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from bpstream.clinical.models.drift import Reference
+from bpstream.stream.durations import Durations
 from bpstream.stream.watched_model import WatchedModel
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -67,7 +68,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.alert_seconds = Histogram(
+        self.alert_seconds = Durations(
             "bpstream_alert_seconds",
             "From the time a reading was taken until Kafka has the alert that it made fire",
             buckets=_SECONDS,

@@ -66,14 +66,13 @@ class Publisher:
 
     async def publish(self, topic: str, records: Sequence[Record], *, partitions: int) -> None:
         """Publish `records`, each in the partition of its key (one without goes to 0)."""
-        by_partition: defaultdict[int, list[Record]] = defaultdict(list)
-        for record in records:
-            home = 0 if record.key is None else partition_of(record.key, partitions)
-            by_partition[home].append(record)
-        if len(by_partition) == 1:  # of one partition's patients, as a rule
-            ((home, of),) = by_partition.items()
-            await self.publish_to(topic, home, of)
+        homes = [0 if each.key is None else partition_of(each.key, partitions) for each in records]
+        if len(set(homes)) == 1:  # of one partition's patients, as a rule
+            await self.publish_to(topic, homes[0], records)
             return
+        by_partition: defaultdict[int, list[Record]] = defaultdict(list)
+        for home, record in zip(homes, records, strict=True):
+            by_partition[home].append(record)
         await asyncio.gather(
             *(self.publish_to(topic, each, of) for each, of in by_partition.items())
         )
