@@ -160,6 +160,12 @@ class SaidBook:
         """Whether anybody ever acknowledged it, as severe as it may have been."""
         return alert_id in self._acknowledged
 
+    def silenced(self) -> tuple[set[str], set[str]]:
+        """The patients and the rules that silences name, lasting or not."""
+        silences = self._silences.values()
+        patients = {each.patient_id for each in silences if each.patient_id is not None}
+        return patients, {each.rule for each in silences if each.rule is not None}
+
     def silence(
         self, patient_id: str | None, rule: str, severity: str, *, now: int
     ) -> Silence | None:

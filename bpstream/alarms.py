@@ -4,9 +4,8 @@ Arguments are named as in `memory`: `state` is a view of all rows (`patients.ROW
 position of each reading's patient in it, shape ``(n,)``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import repeat
-from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
@@ -14,20 +13,18 @@ from numpy.typing import NDArray
 
 from bpstream import measuring
 from bpstream.alert import CHANGED, FIRING, RECOVERED, Alert
-from bpstream.checkpoint import RuleName
 from bpstream.clinical import anomaly_counts
 from bpstream.clinical.alarm_rules import Rule, Scope, of_patients
 from bpstream.clinical.alarms import Edges, Engine, State, alert_id
-from bpstream.clinical.categories import SEVERITY_NAMES
 from bpstream.clinical.conditions import MEASURES, PRESSURES, Bools, Floats
 from bpstream.document import iso
-from bpstream.encoding import Judged, measured, timestamps
+from bpstream.encoding import Judged, measured
 from bpstream.limits import LimitBook
 from bpstream.patients import LONG_AGO, recent_in_order
+from bpstream.raised import ORIGINS, Teller
 from bpstream.reading import Flag, Readings
+from bpstream.telling import crossed, message, of_edge, said
 
-_STATES = (FIRING, CHANGED, RECOVERED)
-_NAMES = (*MEASURES, None)  # the last one is that of -1
 NOT_LIVE = np.uint16(Flag.LATE | Flag.CHILD | Flag.COARSE_TIME | Flag.TEST_DATA)
 """Too late to act on, or of a day and not of a moment; or not to be judged at all."""
 _CORRECTED = "a reading was corrected or withdrawn"
@@ -44,6 +41,7 @@ class Alarms:
         self.ward = tuple(rule for rule in rules if rule.scope is Scope.WARD)
         self._within = max((rule.within for rule in self.ward), default=0)
         self.engine = Engine(self.rules)
+        self._teller = Teller(self.rules)
         self._looks_again = [rule.measures <= measuring.HELD for rule in self.rules]
         self._limits = LimitBook() if limits is None else limits
 
@@ -56,7 +54,7 @@ class Alarms:
         judged: Judged,
         *,
         corrected: Sequence[int] = (),
-    ) -> list[Alert]:
+    ) -> Sequence[Alert]:
         """Move the alerts of these patients on, and tell what changed.
 
         A late reading raises none, nor one of a day without a time, nor test data, nor one that
@@ -75,7 +73,10 @@ class Alarms:
             measuring.of_readings(readings, judged, live),
             own=self._limits.own(patient_ids, taken_at),
         )
-        return self._alerts(edges, live, readings, judged)
+        if not len(edges):
+            return []
+        at = live[edges.reading]
+        return self._teller.tell(edges, self._origins(edges, at, readings), readings, judged, at)
 
     def count(
         self,
@@ -181,76 +182,34 @@ class Alarms:
         for nth, patient_id in enumerate(patient_ids):
             alert = of_edge(self.rules[edges.rule[nth]], edges, nth, taken_at=now)
             minutes = silence[edges.reading[nth]]
-            crossed = "over" if alert.limit is None else f"{alert.measure} limit {alert.limit:g}"
-            message = f"{alert.title}: {minutes:.0f} min since the last, {crossed}"
-            alerts.append(replace(alert, patient_id=patient_id, message=message))
+            limit = crossed(alert.measure, alert.limit)
+            words = f"{alert.title}: {minutes:.0f} min since the last, {limit}"
+            alerts.append(replace(alert, patient_id=patient_id, message=words))
         return alerts
 
-    def _alerts(
-        self, edges: Edges, live: NDArray[np.intp], readings: Readings, judged: Judged
-    ) -> list[Alert]:
-        at = live[edges.reading]
-        positions = at.tolist()
-        rules = [self.rules[rule] for rule in edges.rule.tolist()]
-        systolic, diastolic = measured(readings.systolic[at]), measured(readings.diastolic[at])
-        measures = [_NAMES[measure] for measure in edges.measure.tolist()]
-        limits = measured(edges.bound)
-        ids = [readings.patient_id[position] for position in positions]
-        columns: dict[str, Iterable[Any]] = {
-            "alert_id": map("{:016x}".format, edges.alert.tolist()),
-            "patient_id": ids,
-            "rule": [rule.name for rule in rules],
-            "title": [rule.title for rule in rules],
-            "kind": [rule.kind.value for rule in rules],
-            "state": map(_STATES.__getitem__, edges.change.tolist()),
-            "severity": map(SEVERITY_NAMES.__getitem__, edges.severity.tolist()),
-            "since": timestamps(edges.since * _SECOND),
-            "taken_at": timestamps(readings.taken_at[at]),
-            "message": map(_message, rules, systolic, diastolic, measures, limits),
-            "systolic": systolic,
-            "diastolic": diastolic,
-            "mean": measured(np.round(judged.mean[at], 2)),
-            "measure": measures,
-            "limit": limits,
-            "limit_from": map(self._origin, ids, measures, limits, readings.taken_at[at].tolist()),
-            "document_id": [readings.document_id[position] for position in positions],
-        }
-        # What a reading cannot tell stands at the end.
-        names = Alert.__struct_fields__[: len(columns)]
-        return list(map(Alert, *(columns[name] for name in names)))
-
-    def _origin(
-        self, patient_id: str, measure: str | None, limit: float | None, taken_at: int
-    ) -> str | None:
-        if measure is None or limit is None:
-            return None
-        return self._limits.origin(patient_id, measure, limit, taken_at)
+    def _origins(self, edges: Edges, at: NDArray[np.intp], readings: Readings) -> NDArray[np.int8]:
+        """Whence the limits are that readings `at` these positions crossed."""
+        origins = np.zeros(len(edges), np.int8)
+        if not len(self._limits):
+            return origins
+        for edge in np.flatnonzero(edges.measure >= 0).tolist():
+            reading = at[edge]
+            origin = self._limits.origin(
+                readings.patient_id[reading],
+                MEASURES[edges.measure[edge]],
+                float(edges.bound[edge]),
+                int(readings.taken_at[reading]),
+            )
+            origins[edge] = ORIGINS.index(origin)
+        return origins
 
 
 def _live(readings: Readings, judged: Judged, corrected: Sequence[int]) -> Bools:
     """Which readings may raise alarms."""
     may: Bools = judged.judged & (readings.flags & np.uint32(NOT_LIVE) == 0)
-    may[list(corrected)] = False
+    if corrected:
+        may[list(corrected)] = False
     return may
-
-
-def _message(
-    rule: Rule,
-    systolic: float | None,
-    diastolic: float | None,
-    measure: str | None,
-    limit: float | None,
-) -> str:
-    """`Hypotension: 84/50 mmHg, systolic limit 90`; without a limit it is over."""
-    if measure is None:
-        crossed = "over"
-    else:
-        crossed = "implausible" if measure == "artefact" else f"{measure} limit {limit:g}"
-    return f"{rule.title}: {_shown(systolic)}/{_shown(diastolic)} mmHg, {crossed}"
-
-
-def _shown(pressure: float | None) -> str:
-    return "?" if pressure is None else f"{pressure:g}"
 
 
 def _go_on(now: np.void, was: np.void, *, began_here: bool, may_rise: bool) -> None:
@@ -271,10 +230,11 @@ def _on(  # noqa: PLR0917 - called in one place
     (systolic,), (diastolic,), (mean,) = (
         measured(measuring.pressure(reading, name)) for name in PRESSURES
     )
+    words = message(rule.title, systolic, diastolic, crossed(measure, limit))
     return replace(
         _corrected(rule, slot, state),
         taken_at=iso(int(reading["taken_at"][0])),
-        message=f"{_message(rule, systolic, diastolic, measure, limit)}; {_CORRECTED}",
+        message=f"{words}; {_CORRECTED}",
         systolic=systolic,
         diastolic=diastolic,
         mean=None if mean is None else round(mean, 2),
@@ -292,42 +252,3 @@ def _over(rule: Rule, slot: np.void, row: np.void) -> Alert:
 def _corrected(rule: Rule, slot: np.void, state: str) -> Alert:
     """What is to be said of an alert after a correction, whoever's and by whatever reading."""
     return said(rule, slot, state, f"{rule.title}: over; {_CORRECTED}")
-
-
-def of_edge(rule: Rule, edges: Edges, nth: int, *, taken_at: int) -> Alert:
-    """The alert of one edge that no single reading tells of, whoever's, without words.
-
-    `taken_at` is in µs since 1970 UTC.
-    """
-    measure = _NAMES[edges.measure[nth]]
-    return Alert(
-        alert_id=f"{int(edges.alert[nth]):016x}",
-        patient_id=None,
-        rule=rule.name,
-        title=rule.title,
-        kind=str(rule.kind),
-        state=_STATES[edges.change[nth]],
-        severity=SEVERITY_NAMES[edges.severity[nth]],
-        since=iso(int(edges.since[nth]) * _SECOND),
-        taken_at=iso(taken_at),
-        message="",
-        measure=measure,
-        limit=None if measure is None else float(edges.bound[nth]),
-    )
-
-
-def said(rule: Rule | RuleName, slot: np.void, state: str, message: str) -> Alert:
-    """What is to be said of the alert in `slot`, whoever's and by whatever reading."""
-    since = iso(int(slot["since"]) * _SECOND)
-    return Alert(
-        alert_id=f"{int(slot['alert']):016x}",
-        patient_id=None,
-        rule=rule.name,
-        title=rule.title,
-        kind=str(rule.kind),
-        state=state,
-        severity=SEVERITY_NAMES[int(slot["severity"])],
-        since=since,
-        taken_at=since,
-        message=message,
-    )

@@ -4,6 +4,7 @@ An alert has one id from its first offending reading to its recovery.  A crash m
 same twice: `key` tells that it is the same.
 """
 
+from collections.abc import Iterable
 from hashlib import blake2b
 
 import msgspec
@@ -62,6 +63,11 @@ class Alert(msgspec.Struct, frozen=True, gc=False):
 
 
 _encode = msgspec.json.Encoder().encode
+
+
+def encoded(alerts: Iterable[Alert]) -> list[bytes]:
+    """Each of many alerts as one line of JSON."""
+    return list(map(_encode, alerts))
 
 
 def technical_id(*parts: object) -> str:

@@ -1,6 +1,6 @@
 """A batch: a chunk that was read, and the steps in which it is applied to its partition."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ class Partition:
     patients: Patients = field(default_factory=Patients)
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
 
-    def step(self, changed: NDArray[np.intp], alerts: list[Alert]) -> "Step":
+    def step(self, changed: NDArray[np.intp], alerts: Sequence[Alert]) -> "Step":
         """A step that no reading made: what changed, at most `MOST_ROWS` rows, and what is said."""
         patients, checkpoint = self.patients, self.checkpoint
         checkpoint.step += 1
@@ -79,7 +79,7 @@ class Step:
     """The patients that changed, and what is known of each from now on."""
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     """How far the partition has come with this step."""
-    alerts: list[Alert] = field(default_factory=list)
+    alerts: Sequence[Alert] = field(default_factory=list)
     """What fired, changed or recovered: to be published before the documents are stored."""
     to_archive: list[Entry] = field(default_factory=list)
     to_index: list[Entry] = field(default_factory=list)

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 from msgspec.structs import replace
 
-from bpstream.alarms import said
 from bpstream.alert import RECOVERED, Alert
 from bpstream.checkpoint import RuleName
 from bpstream.clinical.alarm_rule import Rule, mark_of
 from bpstream.clinical.alarms import SLOT, State
 from bpstream.document import iso
 from bpstream.patients import Patients
+from bpstream.telling import said
 
 _NOBODY_KNOWS = RuleName("removed", "A rule that was removed", "physiological")
 

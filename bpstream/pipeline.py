@@ -220,7 +220,8 @@ class Pipeline:
         changed = memory.remember(patients.rows, rows, identity, readings, judged, places=places)
         for at, earlier in replaced.items():
             row, is_late = patients.rows[rows[at]], bool(readings.flags[at] & np.uint32(Flag.LATE))
-            alerts += self._corrections.reconsider(row, earlier, entries[at], is_late=is_late)
+            changed_back = self._corrections.reconsider(row, earlier, entries[at], is_late=is_late)
+            alerts = [*alerts, *changed_back]
         checkpoint.step += 1
         if len(message):
             patients.rows["stamp"][changed] = checkpoint.stamp

@@ -15,7 +15,6 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from bpstream.alarms import of_edge, said
 from bpstream.alert import CHANGED, FIRING, PENDING, RECOVERED, Alert, technical_id
 from bpstream.checkpoint import RuleName
 from bpstream.clinical.alarm_rule import BUCKET, SLOTS, Rule
@@ -24,6 +23,7 @@ from bpstream.clinical.anomaly_counts import BUCKET_MICROSECONDS, bucket_of
 from bpstream.clinical.categories import SEVERITY_NAMES
 from bpstream.clinical.conditions import Measures
 from bpstream.document import iso
+from bpstream.telling import of_edge, said
 
 _SECOND = 1_000_000  # µs
 _STATES = (FIRING, CHANGED, RECOVERED)

@@ -8,16 +8,19 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from functools import cache
 
 from msgspec.structs import replace
 
 from bpstream.acknowledgements import SaidBook
-from bpstream.alert import CHANGED, FIRING, PHYSIOLOGICAL, RECOVERED, Alert
+from bpstream.alert import CHANGED, FIRING, Alert
+from bpstream.raised import Raised
 from bpstream.stream.metrics import Metrics
 from bpstream.stream.publish import Publisher, Record
 
 log = logging.getLogger(__name__)
+
+_SECOND = 1_000_000  # µs
 
 _LINES_AT_ONCE = 20
 """A ward in trouble is said in so many lines; a replay of a day in one more."""
@@ -45,7 +48,7 @@ class Alerts:
         `log_patients`: lines of the log name the patient; else their alert's id leads to it.
         """
         self._publisher, self._topic, self._partitions = publisher, topic, partitions
-        self._metrics = metrics
+        self._metrics, self._counter = metrics, cache(metrics.alerts.labels)
         self._said, self._forget = said or SaidBook(), forget
         self._log_patients = log_patients
 
@@ -53,25 +56,18 @@ class Alerts:
         """Return once Kafka has every alert; those that a person silenced are marked so."""
         if not alerts:
             return
-        now = time.time_ns() // 1000
-        alerts = [self._marked(alert, now) for alert in alerts]
-        await self._publisher.publish(
-            self._topic,
-            [Record((alert.patient_id or alert.rule).encode(), alert.encode()) for alert in alerts],
-            partitions=self._partitions,
-        )
-        over = [
-            alert.alert_id
-            for alert in alerts
-            if alert.state == RECOVERED and self._said.was_acknowledged(alert.alert_id)
-        ]
+        raised = alerts if isinstance(alerts, Raised) else Raised.of(alerts)
+        records = list(map(Record, raised.key, self._marked(raised)))
+        await self._publisher.publish(self._topic, records, partitions=self._partitions)
+        over = [each for each in raised.over if self._said.was_acknowledged(each)]
         if over and self._forget is not None:
             await self._forget(over)
-        self._tell_how_late(alerts)
-        kinds = Counter((alert.rule, alert.severity, alert.state) for alert in alerts)
-        for kind, count in kinds.items():
-            self._metrics.alerts.labels(*kind).inc(count)
-        for alert in alerts[:_LINES_AT_ONCE]:
+        now = time.time_ns() // 1000
+        for taken_at, count in raised.fired_at.items():
+            self._metrics.alert_seconds.observe(max(0, now - taken_at) / _SECOND, count)
+        for kind, count in Counter(raised.kind).items():
+            self._counter(*kind).inc(count)
+        for alert in raised[:_LINES_AT_ONCE]:
             # The message holds pressures, which have no place in a log.
             level = logging.WARNING if alert.state == FIRING else logging.INFO
             log.log(
@@ -86,26 +82,31 @@ class Alerts:
         if len(alerts) > _LINES_AT_ONCE:
             log.warning("and %d more alerts at once", len(alerts) - _LINES_AT_ONCE)
 
-    def _tell_how_late(self, alerts: Sequence[Alert]) -> None:
-        """Observe the time from a reading to what it made fire; of a silence no reading tells."""
-        now = datetime.now(UTC)
-        for alert in alerts:
-            if alert.kind == PHYSIOLOGICAL and alert.state == FIRING and not alert.repeat:
-                late = now - datetime.fromisoformat(alert.taken_at)
-                self._metrics.alert_seconds.observe(max(0.0, late.total_seconds()))
-
     def _about(self, alert: Alert) -> str:
         """What a line says the alert is about."""
         if alert.patient_id is None or not self._log_patients:
             return alert.kind
         return f"patient {_printable(alert.patient_id)}"
 
-    def _marked(self, alert: Alert, now: int) -> Alert:
-        """A recovery is told all the same: who knows of the alert is to know that it is over."""
-        if alert.state not in (FIRING, CHANGED):
-            return alert
-        silence = self._said.silence(alert.patient_id, alert.rule, alert.severity, now=now)
-        return alert if silence is None else replace(alert, silenced=True)
+    def _marked(self, raised: Raised) -> list[bytes]:
+        """The lines; of a silenced alert one that says so.
+
+        A recovery is told all the same: who knows of the alert is to know that it is over.
+        """
+        patients, rules = self._said.silenced()
+        if not (patients or rules):
+            return raised.line
+        lines, now = list(raised.line), time.time_ns() // 1000
+        keys = {patient_id.encode() for patient_id in patients}
+        for at, (key, (rule, severity, state)) in enumerate(
+            zip(raised.key, raised.kind, strict=True)
+        ):
+            if state not in (FIRING, CHANGED) or not (key in keys or rule in rules):
+                continue
+            alert = raised[at]
+            if self._said.silence(alert.patient_id, rule, severity, now=now) is not None:
+                lines[at] = replace(alert, silenced=True).encode()
+        return lines
 
 
 def _printable(patient_id: str) -> str:

@@ -1,13 +1,16 @@
 """Alerts on their way out: where they go, and what the log says of them."""
 
 import logging
+import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
+from bpstream.acknowledgements import SaidBook, Silencing, silence_of
 from bpstream.alert import Alert
+from bpstream.raised import Raised
 from bpstream.stream.alerts import Alerts
 from bpstream.stream.metrics import Metrics, total
 from bpstream.stream.publish import partition_of
@@ -41,6 +44,41 @@ async def test_an_alert_goes_to_its_topic_in_its_patients_partition(alerts, kafk
             if key == alert.patient_id.encode()
         ]
         assert [msgspec.json.decode(value, type=Alert) for value in values] == [alert]
+
+
+async def test_alerts_that_readings_raised_are_published_as_any_others(
+    alerts, kafka, metrics, caplog
+):
+    caplog.set_level(logging.INFO)
+    told = [an_alert(), an_alert(state="recovered", patient_id="PAT-007"), an_alert(rule="b")]
+    await alerts.publish(told)
+    one_by_one, lines = list(kafka.sent), list(caplog.messages)
+    kafka.sent.clear()
+    caplog.clear()
+    await alerts.publish(Raised.of(told))
+    assert (kafka.sent, caplog.messages) == (one_by_one, lines)
+    assert total(metrics.alerts) == 2 * len(told)
+    assert metrics.registry.get_sample_value("bpstream_alert_seconds_count") == 4
+
+
+@pytest.mark.parametrize("raised", [list, Raised.of])
+@pytest.mark.parametrize("named", [{"rule": "critical"}, {"patient_id": "PAT-003"}])
+async def test_an_alert_that_a_person_silenced_is_marked_so_until_it_recovers(
+    kafka, metrics, raised, named
+):
+    said, publisher = SaidBook(), cast("Any", kafka)
+    now = time.time_ns() // 1000
+    silence = silence_of(Silencing(by="A", minutes=5, **named), now=now)
+    said.apply(silence.key, silence.encode())
+    alerts = Alerts(publisher, topic="alerts", partitions=4, metrics=metrics, said=said)
+    states = ["firing", "changed", "recovered"]
+    told = [an_alert(state=state) for state in states] + [
+        an_alert(rule="artefact", patient_id="PAT-009")
+    ]
+    await alerts.publish(raised(told))
+    values = [record.value for sent in kafka.sent for record in sent.records]
+    found = [msgspec.json.decode(value, type=Alert).silenced for value in values]
+    assert found == [True, True, False, False]
 
 
 async def test_an_alert_about_no_patient_has_its_rule_as_the_key(alerts, kafka):
