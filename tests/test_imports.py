@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "memory": {"clinical", "encoding", "patients", "reading"},
     "histories": {"clinical", "patients", "reading", "sequences"},
     "batch": {"alert", "checkpoint", "chunk", "document", "patients", "reading"},
+    "merging": {"batch", "pipeline"},
     "judging": {"clinical", "encoding", "histories", "reading"},
     "withdrawal": {"checkpoint", "histories", "memory", "patients"},
     "corrections": {
@@ -116,6 +117,7 @@ MAY_IMPORT = {
         "fitting",
         "histories",
         "limits",
+        "merging",
         "patients",
         "pipeline",
         "raised",

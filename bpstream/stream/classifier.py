@@ -1,7 +1,7 @@
 """The classifier agent: one fetched chunk of one partition at a time, from bytes to effects.
 
     judge:  read → dead letters, the way home → state → alerts
-    store:  archive → index → table → acknowledge → commit
+    store:  archive → index → table → acknowledge → commit (`storing`)
 
 Judging may run ahead of storing by some bytes: alarms do not wait for a sink that is away.
 The order makes a crash harmless: what is not in the table yet is done again, and doing it
@@ -12,7 +12,6 @@ acknowledge what an exception passes over.
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -20,22 +19,22 @@ from msgspec.structs import replace
 from bpstream.batch import Batch, Step, Wanted
 from bpstream.checkpoint import Checkpoint
 from bpstream.chunk import Chunk
-from bpstream.document import Entry, tombstone
 from bpstream.fitting import fit, names_of
 from bpstream.pipeline import Pipeline
 from bpstream.release import Release
 from bpstream.silence import Silence
 from bpstream.stream.alerts import Alerts
-from bpstream.stream.counts import UNKNOWN_RETRACTION, count_chunk, count_step
-from bpstream.stream.dead_letters import REFUSED, TOO_LARGE, DeadLetter, DeadLetters
+from bpstream.stream.counts import UNKNOWN_RETRACTION
+from bpstream.stream.dead_letters import TOO_LARGE, DeadLetter, DeadLetters
 from bpstream.stream.intake import Intake
 from bpstream.stream.lanes import Keep, Lanes
 from bpstream.stream.losses import Losses
 from bpstream.stream.metrics import Metrics
-from bpstream.stream.publish import Publisher, Record, TooLarge
+from bpstream.stream.publish import Publisher, TooLarge
 from bpstream.stream.rekey import chunk_of, going_home, homeward, rekeyed_chunk_of
 from bpstream.stream.stages import Stages
 from bpstream.stream.stores import PartitionLost, Stores
+from bpstream.stream.storing import Done, Judged, Storing
 from bpstream.stream.tables import OwnedPartition, PatientTable
 from bpstream.stream.topics import Topics
 from bpstream.stream.traces import Traces
@@ -46,26 +45,11 @@ AHEAD = 24 * 1024 * 1024
 """Bytes of documents, rows and messages that may be judged ahead of what is stored; they take
 about four times as much memory."""
 
+AT_ONCE = 2 * 1024 * 1024
+"""Bytes of them that are stored at once where so many wait: about a bulk request of documents.
+Their room is free when all of them are stored."""
+
 _MESSAGE_OVERHEAD = 200
-
-
-class _Judged(NamedTuple):
-    """A step on its way to the stores."""
-
-    partition: OwnedPartition
-    batch: Batch | None
-    """None where it is no chunk's."""
-    step: Step
-    stages: Stages | None = None
-
-
-class _Done(NamedTuple):
-    """The end of a chunk: everything before it is stored."""
-
-    partition: OwnedPartition
-    batch: Batch
-    event: Any
-    stages: Stages
 
 
 class _Ownership(NamedTuple):
@@ -111,11 +95,24 @@ class Classifier:
         self._pipeline, self._silence, self._release = pipeline, silence, release
         self._table, self._stores = table, stores
         self._publisher, self._dead_letters, self._metrics = publisher, dead_letters, metrics
-        self._alerts, self._intake, self._losses = alerts, intake, losses
+        self._alerts, self._losses = alerts, losses
         self._topics, self._rekeyed_topic = topics, rekeyed_topic
-        self._enriched_topic, self._traces = enriched_topic, traces
         self._generation = generation
-        self.lanes = Lanes(self.judge, self.store, room=AHEAD, on_error=on_error)
+        storing = Storing(
+            table=table,
+            stores=stores,
+            publisher=publisher,
+            dead_letters=dead_letters,
+            intake=intake,
+            enriched_topic=enriched_topic,
+            partitions=topics.partitions,
+            metrics=metrics,
+            traces=traces,
+            hold=self._hold,
+        )
+        self.lanes: Lanes[Judged | Done] = Lanes(
+            self.judge, storing.store, room=AHEAD, at_once=AT_ONCE, on_error=on_error
+        )
 
     async def take_over(self, partitions: Iterable[int]) -> None:
         """Begin to own these partitions now, and not when their next message comes."""
@@ -135,7 +132,7 @@ class Classifier:
         async for event in chunks.noack().events():
             await self.lanes.put(event.message.partition, event)
 
-    async def judge(self, event: Any, keep: Keep[_Judged | _Done]) -> None:
+    async def judge(self, event: Any, keep: Keep[Judged | Done]) -> None:
         """Everything that does not wait for a store: the state, and the alerts."""
         stages = Stages()
         message = event if isinstance(event, _Ownership | _Look) else event.message
@@ -148,7 +145,7 @@ class Classifier:
             for look in (self._silence, self._release):
                 for found in look.steps(partition, now=message.now):
                     await self._alerts.publish(found.alerts)
-                    await keep(_Judged(partition, None, found), found.size)
+                    await keep(Judged(partition, None, found), found.size)
         if isinstance(message, _Look | _Ownership):
             return
         _hold_together(partition, message)
@@ -164,28 +161,12 @@ class Classifier:
                 continue
             await self._alerts.publish(step.alerts)
             await self._say_unknown(batch, step)
-            await keep(_Judged(partition, batch, step, stages), step.size)
+            await keep(Judged(partition, batch, step, stages), step.size)
         stages.is_judged()
-        await keep(_Done(partition, batch, event, stages), _held(message))
+        await keep(Done(partition, batch, event, stages), _held(message))
 
-    async def store(self, item: _Judged | _Done) -> None:
-        """Store a step; a chunk is acknowledged when the last effect of it is stored."""
-        partition = item.partition
-        if partition.lost:
-            return  # Its new owner has the chunk delivered again.
-        if isinstance(item, _Done):
-            item.event.ack()
-            item.stages.is_stored()
-            count_chunk(self._metrics, item.batch, item.stages)
-            if self._traces is not None:
-                self._traces.chunk(item.batch, item.stages, partition=partition.number)
-            await self._stores.seal(partition)
-        else:
-            if item.stages is not None:
-                item.stages.is_storing()
-            with suppress(PartitionLost):
-                refused = await self._store(partition, item.batch, item.step)
-                count_step(self._metrics, item.step, refused)
+    async def _hold(self) -> None:
+        await self.lanes.hold()
 
     async def _look_up(self, partition: OwnedPartition, document_ids: list[str]) -> bool:
         """Ask the stores what they hold, and write the answer down; false: the partition is lost.
@@ -277,46 +258,6 @@ class Classifier:
                     found = f"{len(record.value or b'')} bytes"
                     letters.append(DeadLetter(origin, TOO_LARGE, "", found))
         return letters
-
-    async def _store(self, partition: OwnedPartition, batch: Batch | None, step: Step) -> int:
-        """Returns how many documents the index refused."""
-        await self._stores.keep(partition, step.to_archive, step.from_archive)
-        refused = await self._find_by(partition, batch, step)
-        await self._stores.remove(partition, step.from_index)
-        if self._enriched_topic and (records := _enriched(step)):
-            await self._publisher.publish(
-                self._enriched_topic, records, partitions=self._topics.partitions
-            )
-        await self.lanes.hold()
-        if partition.lost:
-            raise PartitionLost
-        await self._intake.resumed(partition)
-        checkpoint = step.checkpoint
-        checkpoint.archived, checkpoint.paused = partition.archived, partition.paused
-        await self._table.write(partition, checkpoint, step.rows)
-        return refused
-
-    async def _find_by(self, partition: OwnedPartition, batch: Batch | None, step: Step) -> int:
-        """Index the step's anomalies; a document the index will never take is a dead letter."""
-        refused = await self._stores.find_by(partition, step.to_index)
-        if not refused or batch is None:
-            return 0
-        place = {id(entry): at for entry, at in zip(step.entries, step.origins, strict=True)}
-        letters = []
-        for position, reason in refused:
-            entry: Entry = step.to_index[position]
-            letters.append(DeadLetter(place[id(entry)], REFUSED, "", reason))
-        await self._dead_letters.publish(batch.chunk, letters)
-        return len(refused)
-
-
-def _enriched(step: Step) -> list[Record]:
-    """The step's documents, and a tombstone for what was taken back."""
-    now = time.time_ns() // 1000
-    return [
-        *(Record(entry.patient_id.encode(), entry.body) for entry in step.entries),
-        *(Record(each.patient_id.encode(), tombstone(each, now)) for each in step.retracted),
-    ]
 
 
 def _held(message: Any) -> int:

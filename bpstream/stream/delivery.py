@@ -53,12 +53,36 @@ class ChunkSchema(Schema[Any, Any]):
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    _fetch_after = 0.0
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
         # What a producer took back again was never sent.
         consumer._isolation_level = "read_committed"
         return consumer
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: Any,
+        timeout: float | None = None,  # noqa: ASYNC109
+        max_records: int | None = None,
+    ) -> Any:
+        """What was fetched.  At the head of the topics nothing more is for `PACE`.
+
+        The client would ask for more as soon as it has given what it has: the next message
+        would be answered alone, and wait here, and those behind it for the fetch after the next.
+        """
+        await asyncio.sleep(self._fetch_after - time.monotonic())
+        consumer.resume(*consumer.paused())
+        records = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        if records and all(
+            consumer.highwater(tp) == fetched[-1].offset + 1 for tp, fetched in records.items()
+        ):
+            consumer.pause(*consumer.assignment())
+            self._fetch_after = time.monotonic() + PACE
+        return records
 
     def last_stable_offset(self, tp: TP) -> int | None:
         """Up to where a partition may be read; None where nothing was fetched of it."""
@@ -77,7 +101,6 @@ class ChunkConsumer(driver.Consumer):
         self._next: dict[TP, int] = {}  # the offset that is to be delivered next
         self._looked_again: dict[TP, int] = {}
         self._chunk_topics: frozenset[str] = frozenset()
-        self._fetch_after = 0.0
 
     def _new_consumer_thread(self) -> Any:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -107,7 +130,6 @@ class ChunkConsumer(driver.Consumer):
         timeout: float,  # noqa: ASYNC109
     ) -> AsyncIterator[tuple[TP, Any]]:
         """Fetch once and yield the chunks, then the single records of other topics."""
-        await asyncio.sleep(self._fetch_after - time.monotonic())
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if records is None or self.should_stop:
@@ -117,8 +139,6 @@ class ChunkConsumer(driver.Consumer):
             return
         if not records:
             await self._look_back(set(active or ()))
-        elif all(self.highwater(tp) == fetched[-1].offset + 1 for tp, fetched in records.items()):
-            self._fetch_after = time.monotonic() + PACE
 
         def still_ours(tp: TP) -> bool:
             return bool(active is None or tp in active or tp in self._buffered_partitions)

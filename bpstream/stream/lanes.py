@@ -1,12 +1,13 @@
 """Lanes: chunks of one partition one after the other, partitions beside each other.
 
 A lane has two ends.  At the one, chunks are judged; at the other, what came of them is
-stored, in the same order.  Between their ends the lanes have room for some bytes, so that
-judging (and raising alarms) goes on while a store is away, in bounded memory.
+stored, in the same order: what waits there, at once.  Between their ends the lanes have room
+for some bytes, so that judging (and raising alarms) goes on while a store is away, in bounded
+memory.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -15,22 +16,27 @@ Keep = Callable[[Item, int], Awaitable[None]]
 
 
 class Lanes(Generic[Item]):
-    """Runs `judge` on every chunk that is put in, and `store` on every item it keeps.
+    """Runs `judge` on every chunk that is put in, and `store` on the items it keeps.
 
-    Whatever one of them raises goes to `on_error`, and ends the lane.
+    `store` is given all that wait in a lane, up to some bytes, in their order.  Whatever one of
+    the two raises goes to `on_error`, and ends the lane.
     """
 
     def __init__(
         self,
         judge: Callable[[Any, Keep[Item]], Awaitable[None]],
-        store: Callable[[Item], Awaitable[None]],
+        store: Callable[[Sequence[Item]], Awaitable[None]],
         *,
         room: int,
+        at_once: int,
         on_error: Callable[[BaseException], Awaitable[None]],
     ) -> None:
-        """The lanes share `room` bytes between their ends; each has room for one item at least."""
+        """The lanes share `room` bytes between their ends; each has room for one item at least.
+
+        Items are given to `store` until they have `at_once` bytes or more.
+        """
         self._judge, self._store, self._on_error = judge, store, on_error
-        self._room = _Room(room)
+        self._room, self._at_once = _Room(room), at_once
         self._lanes: dict[int, _Lane[Item]] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._in_work = 0
@@ -106,12 +112,12 @@ class Lanes(Generic[Item]):
 
     async def _storing(self, lane: "_Lane[Item]") -> None:
         while True:
-            item, size = await lane.items.get()
-            # It is in work since it was kept.
-            self._in_work -= 1
-            if not await self._done(self._store(item)):
+            items, size = await lane.take(self._at_once)
+            # They are in work since they were kept.
+            self._in_work -= len(items)
+            if not await self._done(self._store(items)):
                 return
-            lane.free(size)
+            lane.free(len(items), size)
 
     async def _done(self, work: Awaitable[None]) -> bool:
         """Do `work`; false where it failed: it is not passed over, the worker ends with it."""
@@ -156,8 +162,18 @@ class _Lane(Generic[Item]):
         self._kept += 1
         self._room.left -= size
 
-    def free(self, size: int) -> None:
-        self._kept -= 1
+    async def take(self, at_once: int) -> tuple[list[Item], int]:
+        """The items that wait, until they have `at_once` bytes, and how many they have."""
+        item, size = await self.items.get()
+        items = [item]
+        while size < at_once and not self.items.empty():
+            item, more = self.items.get_nowait()
+            items.append(item)
+            size += more
+        return items, size
+
+    def free(self, count: int, size: int) -> None:
+        self._kept -= count
         self._room.left += size
         self._room.freed.set()
 

@@ -22,6 +22,8 @@ from bpstream.stream.tables import OwnedPartition
 log = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+_LOOK_EVERY = 0.1
+"""Seconds between two looks, in a pause, whether the partition is still ours."""
 
 PATIENCE = 5.0
 """Seconds a sink may take before it is said that intake is paused."""
@@ -193,7 +195,7 @@ class Stores:
                 self._metrics.retries.labels(part).inc()
                 if partition is not None and time.monotonic() - began >= PATIENCE:
                     await self._on_paused(partition, part, str(error))
-                await asyncio.sleep(pause)
+                await _pause(pause, partition)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
                 self._health.clear(part)
@@ -220,3 +222,10 @@ class Stores:
             return task.result()
         finally:
             task.cancel()
+
+
+async def _pause(seconds: float, partition: OwnedPartition | None) -> None:
+    """Pause as long as the partition is ours: if it comes back, it waits in the same lane."""
+    while seconds > 0 and not (partition is not None and partition.lost):
+        await asyncio.sleep(min(seconds, _LOOK_EVERY))
+        seconds -= _LOOK_EVERY

@@ -1,7 +1,7 @@
 """Work for lanes: what is judged and stored when a test lets it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from bpstream.stream.lanes import Lanes
@@ -28,6 +28,8 @@ class Work:
         self.judged: list[str] = []
         self.kept: list[tuple[str, int]] = []
         self.storing: list[str] = []
+        self.together: list[list[str]] = []
+        """What was given to be stored at once, each time."""
         self.stored: list[tuple[str, int]] = []
         self.errors: list[BaseException] = []
         self.most = 0
@@ -48,14 +50,15 @@ class Work:
                 self.most = max(self.most, sum(self._sizes))
         self.judged.append(chunk.name)
 
-    async def store(self, item: tuple[Chunk, int]) -> None:
-        chunk, nth = item
-        self.storing.append(chunk.name)
-        await self._may_store.acquire()
-        if chunk.fails == "store":
-            raise BROKEN
-        self.stored.append((chunk.name, nth))
-        self._sizes.pop(0)
+    async def store(self, items: Sequence[tuple[Chunk, int]]) -> None:
+        self.together.append([chunk.name for chunk, _ in items])
+        for chunk, nth in items:
+            self.storing.append(chunk.name)
+            await self._may_store.acquire()
+            if chunk.fails == "store":
+                raise BROKEN
+            self.stored.append((chunk.name, nth))
+        del self._sizes[: len(items)]
 
     async def failed(self, error: BaseException) -> None:
         self.errors.append(error)
@@ -69,8 +72,9 @@ class Work:
             self._may_store.release()
 
 
-def lanes_of(work: Work) -> Lanes[Any]:
-    return Lanes(work.judge, work.store, room=ROOM, on_error=work.failed)
+def lanes_of(work: Work, *, at_once: int = 0) -> Lanes[Any]:
+    """Lanes that store one item at a time, or those that wait until they have `at_once` bytes."""
+    return Lanes(work.judge, work.store, room=ROOM, at_once=at_once, on_error=work.failed)
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -49,6 +49,11 @@ def test_the_versions_whose_inside_we_use_are_pinned_and_are_these(name):
         (driver.Consumer, "_seek", "self, partition, offset"),
         (driver.AIOKafkaConsumerThread, "_create_worker_consumer", "self, transport"),
         (driver.AIOKafkaConsumerThread, "_ensure_consumer", "self"),
+        (
+            driver.AIOKafkaConsumerThread,
+            "_fetch_records",
+            "self, consumer, active_partitions, timeout, max_records",
+        ),
         (driver.AIOKafkaConsumerThread, "call_thread", "self, fun, args, kwargs"),
         (driver.Producer, "_ensure_producer", "self"),
         (AIOKafkaProducer, "create_batch", "self"),
@@ -159,29 +164,6 @@ async def test_a_fetch_that_returns_while_the_flow_is_stopped_was_in_vain():
     consumer.flow_active = True
     (message,) = await consumer.chunks(fetched(40))
     assert message.follows == 40
-
-
-@pytest.mark.parametrize(
-    ("fetch", "waits"),
-    [
-        ([fetched(98), fetched(99)], True),
-        ([fetched(98)], False),  # The broker holds more.
-        ([fetched(99), fetched(7, partition=1)], False),
-        ([], False),  # What comes after a pause does not wait.
-    ],
-)
-async def test_at_the_head_of_the_topic_messages_gather_before_the_next_fetch(
-    monkeypatch, fetch, waits
-):
-    consumer, waited = a_consumer(), []
-    await consumer.chunks(*fetch)
-
-    async def slept(seconds):
-        waited.append(seconds)
-
-    monkeypatch.setattr(delivery.asyncio, "sleep", slept)
-    await consumer.chunks()
-    assert [seconds > 0 for seconds in waited] == [waits]
 
 
 # Where one fetch does not go on where the last one ended.

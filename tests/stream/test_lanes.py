@@ -26,9 +26,9 @@ async def work() -> Work:
     return Work()
 
 
-@pytest.fixture
-async def lanes(work: Work) -> AsyncIterator[Lanes[Any]]:
-    lanes = lanes_of(work)
+@pytest.fixture(params=[0, ROOM], ids=["one by one", "together"])
+async def lanes(work: Work, request: pytest.FixtureRequest) -> AsyncIterator[Lanes[Any]]:
+    lanes = lanes_of(work, at_once=request.param)
     yield lanes
     await lanes.stop()
 
@@ -137,13 +137,17 @@ async def test_each_partition_has_room_of_its_own(work, lanes):
     await until(lambda: sorted(work.judged) == ["p0", "p1"])
 
 
-@given(st.lists(st.lists(st.integers(1, 150), max_size=4), max_size=12), st.randoms())
+@given(
+    st.lists(st.lists(st.integers(1, 150), max_size=4), max_size=12),
+    st.integers(0, 2 * ROOM),
+    st.randoms(),
+)
 def test_whatever_the_sizes_all_is_stored_in_order_and_no_more_is_kept_than_there_is_room(
-    sizes, chance
+    sizes, at_once, chance
 ):
     async def run() -> Work:
         work = Work()
-        lanes = lanes_of(work)
+        lanes = lanes_of(work, at_once=at_once)
         chunks = [Chunk(f"c{n}", tuple(each)) for n, each in enumerate(sizes)]
         work.let_judge(len(chunks))
         putting = asyncio.create_task(put_all(lanes, chunks))
@@ -162,6 +166,66 @@ def test_whatever_the_sizes_all_is_stored_in_order_and_no_more_is_kept_than_ther
         (f"c{n}", nth) for n, each in enumerate(sizes) for nth in range(len(each))
     ]
     assert work.most <= ROOM
+
+
+# What is stored together.
+
+
+@pytest.mark.parametrize(
+    ("at_once", "together"),
+    [
+        (0, [1, 1, 1, 1]),
+        (10, [1, 1, 1, 1]),
+        (11, [1, 2, 1]),
+        (20, [1, 2, 1]),
+        (21, [1, 3]),
+        (ROOM, [1, 3]),
+    ],
+)
+async def test_what_waits_is_stored_together_until_it_has_the_bytes_that_are_stored_at_once(
+    work, at_once, together
+):
+    lanes = lanes_of(work, at_once=at_once)
+    work.let_judge(2)
+    await lanes.put(0, Chunk("first", (10,)))
+    await until(lambda: work.storing == ["first"])
+    await lanes.put(0, Chunk("c", (10, 10, 10)))
+    await until(lambda: len(work.judged) == 2)
+    work.let_store(4)
+    await until(lambda: len(work.stored) == 4)
+    assert list(map(len, work.together)) == together
+    await lanes.stop()
+
+
+async def test_what_waits_in_another_lane_is_stored_apart(work):
+    lanes = lanes_of(work, at_once=ROOM)
+    work.let_judge(4)
+    for name in ("ahead", "waits"):
+        for partition in (0, 1):
+            await lanes.put(partition, Chunk(f"{name} in {partition}", (1, 1)))
+    await until(lambda: len(work.judged) == 4)
+    work.let_store(8)
+    await until(lambda: len(work.stored) == 8)
+    ahead, waits = work.together[:2], work.together[2:]
+    assert sorted(ahead) == [[f"ahead in {partition}"] * 2 for partition in (0, 1)]
+    assert sorted(waits) == [[f"waits in {partition}"] * 2 for partition in (0, 1)]
+    await lanes.stop()
+
+
+async def test_the_room_of_what_is_stored_together_is_free_when_all_of_it_is_stored(work):
+    lanes = lanes_of(work, at_once=ROOM)
+    work.let_judge(3)
+    await lanes.put(0, Chunk("c", (50, 50)))
+    await lanes.put(0, Chunk("behind", (50,)))
+    await until(lambda: len(work.kept) == 2)
+    work.let_store()
+    await until(lambda: len(work.stored) == 1)
+    await nothing_more_happens()
+    assert (work.together, len(work.kept)) == ([["c", "c"]], 2)
+    work.let_store(2)
+    await until(lambda: len(work.stored) == 3)
+    assert await lanes.settle(SOON)
+    await lanes.stop()
 
 
 # Settling.

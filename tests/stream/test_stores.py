@@ -254,6 +254,21 @@ async def test_what_waits_for_a_sink_ends_when_its_partition_is_lost(stores, sin
     assert len(sink.calls) == 2
 
 
+async def test_a_pause_ends_when_its_partition_is_lost(
+    stores, sink, partition, health, monkeypatch
+):
+    monkeypatch.setattr(stores_module, "_FIRST_PAUSE", 10 * SOON)
+    sink.takes = [0.0]
+    keeping = asyncio.create_task(stores.keep(partition, ENTRIES, []))
+    async with asyncio.timeout(SOON):
+        while not health.reasons():
+            await asyncio.sleep(0)
+        partition.lost = True
+        with pytest.raises(PartitionLost):
+            await keeping
+    assert len(sink.calls) == 1
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_a_slow_write_ends_when_its_partition_is_lost(stores, sink, partition, told):
     sink.release = asyncio.Event()

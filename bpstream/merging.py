@@ -1,0 +1,95 @@
+"""Merging: steps that wait to be stored are stored as one, which leaves what they would leave.
+
+Most of what a small step costs the stores it costs whatever it holds.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+from bpstream import pipeline
+from bpstream.batch import Step
+
+_RECORD_OVERHEAD = 64
+
+
+class Waiting(Protocol):
+    """What waits to be stored; without a step it is the end of what is before it."""
+
+    @property
+    def step(self) -> Step | None:
+        """What is to be stored."""
+
+
+Item = TypeVar("Item", bound=Waiting)
+
+
+def runs(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Cut items of one partition, in their order, into runs whose steps may be stored as one.
+
+    A step that takes something out of a store is alone: in a write, what goes and what comes
+    have an order of their own.  No document is in two steps of a run, because of a write that
+    is tried again its later version may be there already.  The rows fit into one record batch.
+    An end is in the run of the step before it, or, where that was stored already, alone.
+    """
+    run: list[Item] = []
+    held: _Held | None = None
+    for item in items:
+        if item.step is not None and not (held and held.take(item.step)):
+            if run:
+                yield run
+            run, held = [], _Held(item.step)
+        run.append(item)
+    if run:
+        yield run
+
+
+def merged(steps: Sequence[Step]) -> Step:
+    """The steps of a run as one, as far as it is to be stored.
+
+    Of a patient who changed in several of them the last row is, and of the checkpoints the
+    last.  What is counted, and where the documents came from, is in the steps alone.
+    """
+    if len(steps) == 1:
+        return steps[0]
+    return Step(
+        rows=list({who: row for step in steps for who, row in step.rows}.items()),
+        checkpoint=steps[-1].checkpoint,
+        to_archive=[entry for step in steps for entry in step.to_archive],
+        to_index=[entry for step in steps for entry in step.to_index],
+        entries=[entry for step in steps for entry in step.entries],
+    )
+
+
+class _Held:
+    """What the steps of a run hold."""
+
+    def __init__(self, first: Step) -> None:
+        self._is_alone = _takes_out(first)
+        self._documents = {entry.document_id for entry in first.entries}
+        self._rows = _bytes_of(first)
+        self._bytes = sum(self._rows.values())
+
+    def take(self, step: Step) -> bool:
+        """Take the step in, if it may be stored with those that are held."""
+        rows, documents = _bytes_of(step), {entry.document_id for entry in step.entries}
+        size = self._bytes + sum(now - self._rows.get(who, 0) for who, now in rows.items())
+        if (
+            self._is_alone
+            or _takes_out(step)
+            or size > pipeline.STEP_BYTES
+            or not self._documents.isdisjoint(documents)
+        ):
+            return False
+        self._bytes = size
+        self._rows |= rows
+        self._documents |= documents
+        return True
+
+
+def _takes_out(step: Step) -> bool:
+    return bool(step.from_archive or step.from_index or step.retracted)
+
+
+def _bytes_of(step: Step) -> dict[str, int]:
+    """By patient, about how many bytes of the changelog the row takes."""
+    return {who: _RECORD_OVERHEAD + len(who.encode()) + len(row) for who, row in step.rows}

@@ -1,0 +1,99 @@
+"""The pace of fetching: at the head of a topic messages gather at the broker, not here."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from confluent_kafka import Producer
+
+from bpstream.stream import delivery
+from tests.stream.brokers import make_topic
+from tests.stream.scripted import a_consumer
+
+PACE, LONG = 0.2, 5.0
+
+Fetch = Callable[..., Awaitable[list[int]]]
+
+
+pytestmark = pytest.mark.services
+# The embedded broker answers a fetch with what was sent at once, and no more.
+
+
+@pytest.fixture
+def partition(kafka: str) -> TopicPartition:
+    return TopicPartition(make_topic(kafka, f"pace-{uuid4().hex[:8]}", partitions=1), 0)
+
+
+@pytest.fixture
+def send(kafka: str, partition: TopicPartition) -> Callable[[], None]:
+    """Sends a message, and returns once the broker has it."""
+    producer = Producer({"bootstrap.servers": kafka, "linger.ms": 0})
+
+    def one() -> None:
+        producer.produce(partition.topic, b"{}", partition=partition.partition)
+        producer.flush()
+
+    return one
+
+
+@pytest.fixture
+async def fetch(
+    kafka: str, partition: TopicPartition, send: Callable[[], None]
+) -> AsyncIterator[Fetch]:
+    """Fetches once, as a worker's thread does, and gives the offsets; the first is 0."""
+    send()
+    client = AIOKafkaConsumer(bootstrap_servers=kafka, fetch_max_wait_ms=20)
+    await client.start()
+    client.assign([partition])
+    client.seek(partition, 0)
+    consumer = a_consumer()
+    consumer.flow_active = True
+    thread = delivery._ConsumerThread(consumer, loop=consumer.loop)
+
+    async def once(most: int | None = None, *, timeout: float = LONG) -> list[int]:
+        fetched: Any = await thread._fetch_records(client, None, timeout, most)
+        return [record.offset for records in fetched.values() for record in records]
+
+    yield once
+    await client.stop()
+    thread.thread_loop.close()
+
+
+async def test_what_comes_between_two_fetches_at_the_head_comes_with_the_second(
+    fetch, send, monkeypatch
+):
+    monkeypatch.setattr(delivery, "PACE", PACE)
+    assert await fetch() == [0]
+    began = time.monotonic()
+    for _ in range(3):
+        send()
+        await asyncio.sleep(PACE / 5)
+    assert time.monotonic() - began < PACE, "too slow to tell"
+    assert await fetch() == [1, 2, 3]
+    assert time.monotonic() - began >= 0.9 * PACE
+
+
+async def test_a_backlog_is_fetched_without_a_pause(fetch, send, monkeypatch):
+    monkeypatch.setattr(delivery, "PACE", LONG)
+    send()
+    send()
+    began = time.monotonic()
+    assert [await fetch(1), await fetch(1)] == [[0], [1]]
+    assert time.monotonic() - began < LONG
+
+
+async def test_what_comes_after_a_pause_is_fetched_at_once(fetch, send, monkeypatch):
+    monkeypatch.setattr(delivery, "PACE", PACE)
+    assert await fetch() == [0]
+    assert await fetch(timeout=2 * PACE) == []
+    monkeypatch.setattr(delivery, "PACE", LONG)
+    began = time.monotonic()
+    fetching = asyncio.ensure_future(fetch())
+    await asyncio.sleep(0.01)
+    send()
+    assert await fetching == [1]
+    assert time.monotonic() - began < LONG
