@@ -83,8 +83,7 @@ MAY_IMPORT = {
     "asyncapi": {"acknowledgements", "fhir", "limits", "schema", "settings", "stream"},
     "clinical": {"reading"},
     "fhir": {"reading"},
-    "encoding": {"clinical", "document", "pieces", "reading"},
-    "pieces": set(),
+    "encoding": {"clinical", "document", "reading", "rendered"},
     "pipeline": {
         "alarms",
         "batch",
