@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,8 @@ from bpstream.reading import Ignored, Origin, Readings, Rejected, Retraction
 
 MOST_ROWS = 600
 """Rows that fit into one record batch of the changelog."""
+
+_BODY = attrgetter("body")
 
 
 @dataclass(slots=True)
@@ -107,4 +110,4 @@ class Step:
     @property
     def size(self) -> int:
         """About how many bytes the step takes until it is stored."""
-        return sum(len(entry.body) for entry in self.entries) + ROW.itemsize * len(self.rows)
+        return sum(map(len, map(_BODY, self.entries))) + ROW.itemsize * len(self.rows)

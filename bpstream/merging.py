@@ -4,6 +4,7 @@ Most of what a small step costs the stores it costs whatever it holds.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 from bpstream import pipeline
@@ -61,24 +62,30 @@ def merged(steps: Sequence[Step]) -> Step:
 
 
 class _Held:
-    """What the steps of a run hold."""
+    """What the steps of a run hold; looked at only where there is more than one."""
 
     def __init__(self, first: Step) -> None:
-        self._is_alone = _takes_out(first)
-        self._documents = {entry.document_id for entry in first.entries}
-        self._rows = _bytes_of(first)
-        self._bytes = sum(self._rows.values())
+        self._first = first
+
+    @cached_property
+    def _documents(self) -> set[str]:
+        return {entry.document_id for entry in self._first.entries}
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return _bytes_of(self._first)
+
+    @cached_property
+    def _bytes(self) -> int:
+        return sum(self._rows.values())
 
     def take(self, step: Step) -> bool:
         """Take the step in, if it may be stored with those that are held."""
+        if _takes_out(self._first) or _takes_out(step):
+            return False
         rows, documents = _bytes_of(step), {entry.document_id for entry in step.entries}
         size = self._bytes + sum(now - self._rows.get(who, 0) for who, now in rows.items())
-        if (
-            self._is_alone
-            or _takes_out(step)
-            or size > pipeline.STEP_BYTES
-            or not self._documents.isdisjoint(documents)
-        ):
+        if size > pipeline.STEP_BYTES or not self._documents.isdisjoint(documents):
             return False
         self._bytes = size
         self._rows |= rows

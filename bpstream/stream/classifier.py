@@ -151,6 +151,8 @@ class Classifier:
         _hold_together(partition, message)
         chunk = self._chunk_of(message)
         await self._losses.look(partition, chunk.topic, message.value[0].offset)
+        # The chunk holds what is needed of the records, of which there are a great many.
+        event.value = message.value = None
         batch = self._pipeline.read(chunk, partition)
         await self._send_away(batch)
         stages.is_read()
@@ -163,7 +165,7 @@ class Classifier:
             await self._say_unknown(batch, step)
             await keep(Judged(partition, batch, step, stages), step.size)
         stages.is_judged()
-        await keep(Done(partition, batch, event, stages), _held(message))
+        await keep(Done(partition, batch, event, stages), _held(chunk))
 
     async def _hold(self) -> None:
         await self.lanes.hold()
@@ -260,9 +262,9 @@ class Classifier:
         return letters
 
 
-def _held(message: Any) -> int:
+def _held(chunk: Chunk) -> int:
     """Bytes of a chunk's messages, which are held until its last step is stored."""
-    return sum(len(record.value or b"") + _MESSAGE_OVERHEAD for record in message.value)
+    return sum(map(len, filter(None, chunk.values))) + _MESSAGE_OVERHEAD * len(chunk)
 
 
 def _hold_together(partition: OwnedPartition, message: Any) -> None:
