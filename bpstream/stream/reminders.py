@@ -10,8 +10,7 @@ from typing import Any
 import mode
 
 from bpstream.alert import FIRING, Alert
-from bpstream.clinical.categories import SEVERITY_NAMES, Severity
-from bpstream.document import micros
+from bpstream.clinical.categories import Severity
 from bpstream.stream.alerts import Alerts
 from bpstream.stream.view import PatientView
 
@@ -28,7 +27,7 @@ class Reminders(mode.Service):
     def __init__(self, patients: PatientView, alerts: Alerts, *, every: float) -> None:
         """`every` so many seconds; 0: never."""
         self._patients, self._alerts, self._every = patients, alerts, round(every * _SECOND)
-        self._said: dict[str, int] = {}
+        self._said: dict[int, int] = {}
         super().__init__()
 
     @mode.Service.timer(_LOOK_EVERY)
@@ -40,12 +39,15 @@ class Reminders(mode.Service):
         if not self._every:
             return []
         said, due = {}, []
-        for alert in self._patients.firing(SEVERITY_NAMES[Severity.CRITICAL]):
-            lasted = now - micros(alert["since"])
-            repeat, before = lasted // self._every, self._said.get(alert["alert_id"], 0)
-            said[alert["alert_id"]] = max(repeat, before)
-            if repeat > before and not alert["acknowledged"] and not alert["silenced"]:
-                due.append(_reminder(alert, repeat, lasted))
+        for number, since, place in self._patients.firing(
+            Severity.CRITICAL, since=now - self._every
+        ):
+            repeat, before = (now - since) // self._every, self._said.get(number, 0)
+            said[number] = max(repeat, before)
+            if repeat > before:
+                alert = self._patients.alert_at(place)
+                if not alert["acknowledged"] and not alert["silenced"]:
+                    due.append(_reminder(alert, repeat, now - since))
         self._said = said
         return due
 

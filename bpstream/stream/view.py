@@ -15,7 +15,7 @@ from bpstream.alert import FIRING, PENDING
 from bpstream.batch import Partition
 from bpstream.clinical.alarm_rules import Rule
 from bpstream.clinical.alarms import State
-from bpstream.clinical.categories import SEVERITY_NAMES
+from bpstream.clinical.categories import SEVERITY_NAMES, Severity
 from bpstream.clinical.limits import defaults, suggested, usual
 from bpstream.clinical.models.early_warning import reasons
 from bpstream.clinical.models.model import Model
@@ -34,6 +34,7 @@ MOST_ALERTS = 60
 
 _ALERT_ID = re.compile(r"[0-9a-f]{16}")
 _STATES: dict[int, str] = {State.PENDING: PENDING, State.FIRING: FIRING}
+_SECOND = 1_000_000  # µs
 
 
 class PatientView:
@@ -124,7 +125,7 @@ class PatientView:
         self._overview.refresh(_now())
         total, waiting = self._overview.alerts()
         others = [*self._of_no_patient()]
-        first = [self._alert_at(place) for place in self._overview.first_alerts(MOST_ALERTS)]
+        first = [self.alert_at(place) for place in self._overview.first_alerts(MOST_ALERTS)]
         alerts = sorted([*others, *first], key=urgency)
         waiting += sum(each["state"] == FIRING and not each["acknowledged"] for each in others)
         ids, heat = self._overview.heat() or ([], None)
@@ -156,25 +157,33 @@ class PatientView:
         number = np.uint64(int(alert_id, 16))
         return next(self._of_patients(lambda slots: slots["alert"] == number), None)
 
-    def firing(self, severity: str) -> list[Json]:
-        """The alerts about patients that fire, as severe as that, of partitions in our hands."""
-        level = SEVERITY_NAMES.index(severity)
-        ours = [
-            each for each in self._table.partitions().values() if each.taken_over and not each.lost
-        ]
-        return [
-            *self._of_patients(
-                lambda slots: (slots["state"] == State.FIRING) & (slots["severity"] == level), ours
-            )
-        ]
+    def firing(self, severity: Severity, *, since: int) -> Iterator[tuple[int, int, Place]]:
+        """The alerts about patients that fire, as severe as that, of partitions in our hands.
+
+        Only those that began at `since` or before: of each the id, when it began (both times in
+        µs since 1970 UTC), and where it is kept.
+        """
+        for partition in self._table.partitions().values():
+            if not partition.taken_over or partition.lost:
+                continue
+            slots = partition.patients.rows["alarms"]
+            for at, rule in enumerate(self._rules):
+                held = slots[:, at]
+                on = (held["state"] == State.FIRING) & (held["mark"] == rule.mark)
+                on &= (held["severity"] == severity) & (held["since"] <= since // _SECOND)
+                positions = np.flatnonzero(on)
+                of = held[positions]
+                for alert, began, position in zip(
+                    of["alert"].tolist(), of["since"].tolist(), positions.tolist(), strict=True
+                ):
+                    yield alert, began * _SECOND, Place(partition.patients, position, at)
 
     def _of_patients(
         self,
         chosen: Callable[[NDArray[np.void]], NDArray[np.bool_] | bool],
-        partitions: Iterable[Partition] | None = None,
     ) -> Iterator[Json]:
         """Those of the alerts about patients, pending or firing, whose slots are `chosen`."""
-        for partition in self._table.partitions().values() if partitions is None else partitions:
+        for partition in self._table.partitions().values():
             slots = partition.patients.rows["alarms"]
             for at, rule in enumerate(self._rules):
                 on = _is_on(slots[:, at], rule.mark) & chosen(slots[:, at])
@@ -187,7 +196,8 @@ class PatientView:
             if partition.paused is not None:
                 yield self._said_of(intake.shown(partition.paused))
 
-    def _alert_at(self, place: Place) -> Json:
+    def alert_at(self, place: Place) -> Json:
+        """The alert that is kept there."""
         row = place.patients.rows[place.position]
         (patient_id,) = place.patients.ids(np.array([place.position]))
         slot, last_at = row["alarms"][place.rule], row["last"]["taken_at"]
@@ -214,7 +224,7 @@ class PatientView:
         return [asdict(reason) for reason in told.of(0)]
 
     def _alert(self, patient_id: str, rule: Rule, slot: np.void, last_at: np.int64) -> Json:
-        since = iso(int(slot["since"]) * 1_000_000)
+        since = iso(int(slot["since"]) * _SECOND)
         alert = {
             "alert_id": f"{int(slot['alert']):016x}",
             "patient_id": patient_id,

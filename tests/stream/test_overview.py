@@ -158,7 +158,7 @@ async def test_it_says_of_all_what_is_told_of_each(events, often):
         waiting = [a for a in alerts if a["state"] == "firing" and a["acknowledged"] is None]
         assert ward.overview.alerts() == (len(alerts), len(waiting))
         for most in (1, 3, 60):
-            first = [ward.view._alert_at(each) for each in ward.overview.first_alerts(most)]
+            first = [ward.view.alert_at(each) for each in ward.overview.first_alerts(most)]
             assert first == alerts[:most]
         stale = [ward.attention(each)[2] for each in known]
         kinds = [
