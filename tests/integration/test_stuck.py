@@ -13,12 +13,12 @@ _STUCK = """
 import asyncio
 from bpstream.__main__ import main
 from bpstream.stream import app, movement
-from bpstream.stream.classifier import Classifier
+from bpstream.stream.storing import Storing
 
-async def store(self, item):
+async def store(self, items):
     await asyncio.Event().wait()
 
-Classifier.store = store
+Storing.store = store
 movement.STUCK_AFTER, app._LOOK_EVERY = 1.0, 0.25
 main()
 """
