@@ -14,6 +14,7 @@ from tests.bench.job import Job, NoResult, Patient, after
 from tests.bench.parsing import kinds, measure
 from tests.bench.peer import Answer, Meter, Task
 from tests.bench.report import BPSTREAM, report, table
+from tests.bench.stages import OTHER, by_stage
 
 ROOT = Path(__file__).parents[1]
 READINGS, PATIENTS = 2000, 50
@@ -140,6 +141,18 @@ def test_a_number_that_will_not_do_is_a_usage_error(arguments, capsys):
         main(arguments)
     assert ended.value.code == 2
     assert f"not '{arguments[1]}'" in capsys.readouterr().err
+
+
+def test_a_sample_is_of_the_stage_that_its_innermost_known_frame_is_of():
+    loop = "run_forever (asyncio/base_events.py:607);Classifier.judge (stream/classifier.py:150)"
+    samples = [
+        f"{loop};Parser.parse (bpstream/fhir/parse.py:61);_decode (bpstream/fhir/plain.py:70) 3",
+        f"{loop};encode (bpstream/encoding.py:120);map (somewhere/else.py) 2",
+        f"{loop} 5",
+        "run_forever (asyncio/base_events.py:607);_find_and_load (<frozen importlib>) 7",
+        "<module> (bpstream/settings.py:1) 11",
+    ]
+    assert by_stage("\n".join(samples)) == {"parse": 3, "documents": 2, OTHER: 5}
 
 
 def test_the_parsing_benchmark_tells_the_share_of_each_path():

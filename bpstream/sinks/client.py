@@ -12,7 +12,10 @@ sys.modules.update(dict.fromkeys(_absent))  # type: ignore[arg-type]  # None: an
 try:
     from elastic_transport import TlsError, TransportError
     from elasticsearch import ApiError, AsyncElasticsearch, NotFoundError, UnsupportedProductError
-    from elasticsearch.serializer import CompatibilityModeNdjsonSerializer
+    from elasticsearch.serializer import (
+        CompatibilityModeJsonSerializer,
+        CompatibilityModeNdjsonSerializer,
+    )
 finally:
     for _name in _absent:
         del sys.modules[_name]
@@ -20,6 +23,7 @@ finally:
 __all__ = [
     "ApiError",
     "AsyncElasticsearch",
+    "CompatibilityModeJsonSerializer",
     "CompatibilityModeNdjsonSerializer",
     "NotFoundError",
     "TlsError",

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
+import orjson
 from msgspec import convert
 from tenacity import wait_random_exponential
 from tenacity.wait import wait_base
@@ -15,6 +16,7 @@ from bpstream.sinks import answers
 from bpstream.sinks.client import (
     ApiError,
     AsyncElasticsearch,
+    CompatibilityModeJsonSerializer,
     CompatibilityModeNdjsonSerializer,
     TransportError,
 )
@@ -44,7 +46,7 @@ def connect(
     options: dict[str, Any] = {
         "max_retries": 0,
         "request_timeout": _REQUEST_TIMEOUT,
-        "serializers": {_Lines.mimetype: _Lines()},
+        "serializers": {_Lines.mimetype: _Lines(), _Answers.mimetype: _Answers()},
     }
     if api_key:
         options["api_key"] = api_key
@@ -68,6 +70,13 @@ class _Lines(CompatibilityModeNdjsonSerializer):
 
     def dumps(self, data: Any) -> bytes:
         return data if isinstance(data, bytes) else super().dumps(data)
+
+
+class _Answers(CompatibilityModeJsonSerializer):
+    """Reads answers by a faster parser than the client's own: a bulk request's has many items."""
+
+    def json_loads(self, data: bytes) -> Any:
+        return orjson.loads(data)
 
 
 class ElasticsearchIndex:
@@ -215,8 +224,8 @@ class ElasticsearchIndex:
 
     def _storing(self, entry: Entry) -> bytes:
         """The two lines of the bulk request that store the entry."""
-        document_id, version, _, _, taken_at, body = entry
-        return b"%b%b\n" % (self._action("index", document_id, version, taken_at), body)
+        action = self._action("index", entry.document_id, entry.version, entry.taken_at)
+        return b"".join((action, entry.body, b"\n"))
 
     def _deletion(self, removal: Removal) -> bytes:
         """The line of the bulk request that removes the document."""

@@ -1,7 +1,6 @@
 """The app: Faust with our settings, driver, table and agents.  `faust -A bpstream worker`."""
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -25,6 +24,7 @@ from bpstream.acknowledgements import SaidBook
 from bpstream.alarms import Alarms
 from bpstream.clinical import alarm_rules
 from bpstream.clinical.models import model
+from bpstream.collecting import collect_seldom
 from bpstream.errors import BPStreamError, StartError
 from bpstream.limits import LimitBook
 from bpstream.resources import shipped
@@ -254,10 +254,7 @@ class App(faust.App):
         for notifier in notifiers(self.settings, health=self.health, metrics=self.metrics):
             await self.add_runtime_dependency(notifier)
         await super().on_first_start()
-        # Dictionaries by the thousand make full collections long; what is alive now stays.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(200_000, 20, 100)
+        collect_seldom()
 
     def _create_directories(self) -> None:
         """Make none: Faust keeps nothing on the disk here."""

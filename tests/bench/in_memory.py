@@ -1,6 +1,5 @@
 """bpstream's pipeline alone: chunks in memory, no broker, no Faust.  The limit of the worker."""
 
-import gc
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from bpstream.alarms import Alarms
 from bpstream.batch import Partition
 from bpstream.chunk import Chunk, Origins
 from bpstream.clinical import alarm_rules
+from bpstream.collecting import collect_seldom
 from bpstream.fhir.parse import Parser
 from bpstream.pipeline import Pipeline
 from bpstream.settings import Settings
@@ -38,10 +38,7 @@ def work(task: Task, meter: Meter, folder: Path) -> Job:
     )
     partitions = [Partition(number) for number in range(PARTITIONS)]
     chunks = list(_chunks(task, settings.batch_size))
-    # As the worker does before its first chunk.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(200_000, 20, 100)
+    collect_seldom()
     meter.start()
     for number, chunk in chunks:
         batch = pipeline.read(chunk, partitions[number])

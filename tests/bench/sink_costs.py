@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from bpstream.batch import Partition, Step
+from bpstream.collecting import collect_seldom
 from bpstream.document import Entry
 from bpstream.sinks.elasticsearch import ElasticsearchIndex, connect
 from bpstream.sinks.files import FileArchive
@@ -58,6 +59,7 @@ def costs(elasticsearch: str, *, documents: int) -> list[Cost]:
     Lines and files are written below TMPDIR.
     """
     anomalies, normal = simulated(documents)
+    collect_seldom()  # As the worker does.
     return [
         asyncio.run(_indexed(elasticsearch, anomalies)),
         asyncio.run(_lines(normal)),

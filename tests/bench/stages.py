@@ -1,0 +1,110 @@
+"""`python -m tests.bench.stages`: what a reading costs the worker, stage by stage.
+
+py-spy looks at the worker that the benchmark measures, a thousand times a second, wherever it
+holds the interpreter; the shares are of the CPU that the same worker took, unwatched.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.bench.job import NoResult
+from tests.bench.peer import Task, ask
+from tests.bench.running import add_kafka, at_least, say, service_of, told
+from tests.bench.topics import Topics
+
+_WORKER = "tests.bench.bpstream_worker"
+_ENDS_WITHIN = 600.0  # seconds
+
+STAGES = {
+    "fetch: aiokafka, Faust": ("aiokafka/consumer/", "aiokafka/conn.py", "faust/"),
+    "the chunk as columns": ("rekey.py",),
+    "parse": ("bpstream/fhir/",),
+    "alarms: rules and lines": ("bpstream/alarms.py", "bpstream/raised.py", "clinical/alarms.py"),
+    "alarms: to the topic, the log": ("stream/alerts.py",),
+    "history, features": ("bpstream/histories.py",),
+    "judge: rules, risk, early warnings": ("bpstream/judging.py",),
+    "documents": ("bpstream/encoding.py",),
+    "what is known of patients": ("bpstream/memory.py", "bpstream/patients.py"),
+    "the rest of the pipeline": ("bpstream/pipeline.py", "bpstream/corrections.py"),
+    "store: table, changelog, counts": ("stream/storing.py", "bpstream/merging.py"),
+    "let go of what is stored": ("stream/lanes.py",),
+    "produce: aiokafka": ("aiokafka/producer/",),
+}
+"""By name, parts of the paths of files: a sample is of the stage that its innermost known frame
+is of."""
+OTHER = "the loop, and what else there is"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; the exit status is 1 where there is no result."""
+    options = _options(arguments)
+    return told(lambda: _measure(options))
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.stages", description=__doc__)
+    parser.add_argument("--readings", type=at_least(100), default=300_000)
+    parser.add_argument("--patients", type=at_least(1), nargs="+", default=[1000, 100_000])
+    add_kafka(parser)
+    return parser.parse_args(arguments)
+
+
+def _measure(options: argparse.Namespace) -> int:
+    columns = []
+    with service_of("kafka", options.kafka) as (kafka, _), Topics(kafka) as topics:
+        for patients in options.patients:
+            say(f"filling a topic with {options.readings:,} readings of {patients:,} patients")
+            topic, _ = topics.fill(options.readings, patients)
+            answer = ask(_WORKER, Task(kafka, topic, f"{topic}-alone", options.readings))
+            seen = _watched(Task(kafka, topic, f"{topic}-watched", options.readings))
+            each = answer.cpu / answer.readings * 1e6
+            columns.append({stage: each * n / seen.total() for stage, n in seen.items()})
+    print(f"{'µs CPU a reading':<38}", *(f"{each:>9,} patients" for each in options.patients))
+    for stage in (*STAGES, OTHER):
+        print(f"{stage:<38}", *(f"{column.get(stage, 0.0):>18.2f}" for column in columns))
+    print(f"{'all':<38}", *(f"{sum(column.values()):>18.2f}" for column in columns))
+    return 0
+
+
+def _watched(task: Task) -> Counter[str]:
+    """Samples by stage, of the time between the worker's imports and its end."""
+    with TemporaryDirectory() as folder:
+        raw = Path(folder) / "samples"
+        spy = str(Path(sys.executable).with_name("py-spy"))
+        command = [spy, "record", "--gil", "--rate", "1000", "--format", "raw"]
+        command += ["--output", str(raw), "--", sys.executable, "-m", _WORKER]
+        command += [f"--kafka={task.kafka}", f"--topic={task.topic}", f"--name={task.name}"]
+        command += [f"--readings={task.readings}", "--elasticsearch="]
+        done = subprocess.run(command, capture_output=True, timeout=_ENDS_WITHIN, check=False)
+        if done.returncode or not raw.exists():
+            raise NoResult(f"py-spy: {done.stderr.decode(errors='replace')[-500:]}")
+        return by_stage(raw.read_text())
+
+
+def by_stage(samples: str) -> Counter[str]:
+    """How many samples are of each stage; `samples` as py-spy writes them, raw."""
+    found = Counter[str]()
+    for line in samples.splitlines():
+        stack, _, count = line.rpartition(" ")
+        if "_find_and_load" not in stack and "run_forever" in stack:
+            found[_stage(stack)] += int(count)
+    return found
+
+
+def _stage(stack: str) -> str:
+    for frame in reversed(stack.split(";")):
+        file = re.search(r"\((.*?)(:\d+)?\)$", frame)
+        for stage, parts in STAGES.items():
+            if file and any(part in file[1] for part in parts):
+                return stage
+    return OTHER
+
+
+if __name__ == "__main__":
+    sys.exit(main())
