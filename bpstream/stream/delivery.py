@@ -22,6 +22,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from bpstream.stream.membership import commit_as_member
+
 SCHEME = "chunks"
 
 FETCH_MAX_WAIT_MS = 100
@@ -54,6 +56,10 @@ class ChunkSchema(Schema[Any, Any]):
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
     _fetch_after = 0.0
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        commit_as_member(self._ensure_consumer()._coordinator)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
