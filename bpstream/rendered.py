@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 Text = TypeVar("Text")
 
-_MOST_KNOWN = 200_000
+_MOST_KNOWN = 50_000
 
 
 class Rendered(Generic[Text]):
