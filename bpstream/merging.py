@@ -10,8 +10,6 @@ from typing import Protocol, TypeVar
 from bpstream import pipeline
 from bpstream.batch import Step
 
-_RECORD_OVERHEAD = 64
-
 
 class Waiting(Protocol):
     """What waits to be stored; without a step it is the end of what is before it."""
@@ -99,4 +97,4 @@ def _takes_out(step: Step) -> bool:
 
 def _bytes_of(step: Step) -> dict[str, int]:
     """By patient, about how many bytes of the changelog the row takes."""
-    return {who: _RECORD_OVERHEAD + len(who.encode()) + len(row) for who, row in step.rows}
+    return {who: pipeline.RECORD_OVERHEAD + len(who.encode()) + len(row) for who, row in step.rows}

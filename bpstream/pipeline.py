@@ -31,7 +31,8 @@ from bpstream.reading import Flag, Kind, Origin, Readings, Retraction
 STEP_BYTES = 900_000
 """Most bytes of changelog in one step: below the 1 MB that a broker takes as it comes."""
 
-_RECORD_OVERHEAD = 64
+RECORD_OVERHEAD = 64
+"""Bytes that a record takes beside its key and value, about."""
 
 _MESSAGE = attrgetter("message")
 
@@ -157,7 +158,7 @@ class Pipeline:
         """The first reading that no longer fits into a step which begins at `start`."""
         patients = readings.patient_id
         changed = set(patients[start:])
-        fixed = ROW.itemsize + _RECORD_OVERHEAD
+        fixed = ROW.itemsize + RECORD_OVERHEAD
         end = len(readings)
         if len(changed) * fixed + 4 * sum(map(len, changed)) <= STEP_BYTES:
             return end

@@ -88,11 +88,13 @@ def ask(module: str, task: Task, *, python: Path = Path(sys.executable)) -> Answ
 
     Raises :class:`NoResult` with its last words.
     """
-    options = [f"--{name}={value}" for name, value in asdict(task).items()]
-    command = [str(python), "-m", module, *options]
     try:
         done = subprocess.run(
-            command, cwd=_ROOT, capture_output=True, timeout=_ANSWERS_WITHIN, check=False
+            command(module, task, python=python),
+            cwd=_ROOT,
+            capture_output=True,
+            timeout=_ANSWERS_WITHIN,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         words = (error.stderr or b"").decode(errors="replace")[-2000:]
@@ -101,6 +103,12 @@ def ask(module: str, task: Task, *, python: Path = Path(sys.executable)) -> Answ
         words = done.stderr.decode(errors="replace")[-2000:]
         raise NoResult(f"{module} ended with status {done.returncode}: {words}")
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=Answer)
+
+
+def command(module: str, task: Task, *, python: Path = Path(sys.executable)) -> list[str]:
+    """What runs the peer that is `module`."""
+    options = (f"--{name}={value}" for name, value in asdict(task).items())
+    return [str(python), "-m", module, *options]
 
 
 def answer(work: Callable[[Task, Meter, Path], Job]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.bench.job import NoResult
-from tests.bench.peer import Task, ask
+from tests.bench.peer import Task, ask, command
 from tests.bench.running import add_kafka, at_least, say, service_of, told
 from tests.bench.topics import Topics
 
@@ -77,11 +77,9 @@ def _watched(task: Task) -> Counter[str]:
     with TemporaryDirectory() as folder:
         raw = Path(folder) / "samples"
         spy = str(Path(sys.executable).with_name("py-spy"))
-        command = [spy, "record", "--gil", "--rate", "1000", "--format", "raw"]
-        command += ["--output", str(raw), "--", sys.executable, "-m", _WORKER]
-        command += [f"--kafka={task.kafka}", f"--topic={task.topic}", f"--name={task.name}"]
-        command += [f"--readings={task.readings}", "--elasticsearch="]
-        done = subprocess.run(command, capture_output=True, timeout=_ENDS_WITHIN, check=False)
+        recording = [spy, "record", "--gil", "--rate", "1000", "--format", "raw"]
+        recording += ["--output", str(raw), "--", *command(_WORKER, task)]
+        done = subprocess.run(recording, capture_output=True, timeout=_ENDS_WITHIN, check=False)
         if done.returncode or not raw.exists():
             raise NoResult(f"py-spy: {done.stderr.decode(errors='replace')[-500:]}")
         return by_stage(raw.read_text())
