@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -11,14 +10,13 @@ from numpy.typing import NDArray
 from bpstream.alert import Alert
 from bpstream.checkpoint import Checkpoint
 from bpstream.chunk import Chunk
-from bpstream.document import Entry, Removal
+from bpstream.document import Removal
+from bpstream.documents import NONE, Documents
 from bpstream.patients import ROW, Patients
 from bpstream.reading import Ignored, Origin, Readings, Rejected, Retraction
 
 MOST_ROWS = 600
 """Rows that fit into one record batch of the changelog."""
-
-_BODY = attrgetter("body")
 
 
 @dataclass(slots=True)
@@ -84,9 +82,9 @@ class Step:
     """How far the partition has come with this step."""
     alerts: Sequence[Alert] = field(default_factory=list)
     """What fired, changed or recovered: to be published before the documents are stored."""
-    to_archive: list[Entry] = field(default_factory=list)
-    to_index: list[Entry] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
+    to_archive: Documents = NONE
+    to_index: Documents = NONE
+    entries: Documents = NONE
     """Every document of the step, in order."""
     origins: list[Origin] = field(default_factory=list)
     """For each of `entries`, where in the chunk it came from."""
@@ -110,4 +108,4 @@ class Step:
     @property
     def size(self) -> int:
         """About how many bytes the step takes until it is stored."""
-        return sum(map(len, map(_BODY, self.entries))) + ROW.itemsize * len(self.rows)
+        return self.entries.size + ROW.itemsize * len(self.rows)

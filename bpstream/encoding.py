@@ -1,38 +1,44 @@
 """Readings, and what was judged of them, as documents: columns in, one line of JSON each out."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import repeat
-from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bpstream.clinical.categories import CATEGORY_NAMES, SEVERITY_NAMES
+from bpstream.clinical.categories import CATEGORY_NAMES, SEVERITY_NAMES, UNCATEGORIZED, Category
 from bpstream.clinical.early_warning_targets import TARGETS
 from bpstream.clinical.features import FEATURES
-from bpstream.clinical.models.early_warning import MOST_REASONS, Reason, Reasons
+from bpstream.clinical.models.early_warning import MOST_REASONS, Reasons
 from bpstream.clinical.models.model import Model
 from bpstream.clinical.rules import ANOMALY_TYPES, TAG_NAMES
-from bpstream.document import (
-    Comparators,
-    Coordinates,
-    Document,
-    EarlyWarning,
-    Entry,
-    ModelName,
-    iso,
+from bpstream.document import Comparators, iso
+from bpstream.documents import Columns, Documents, bounds_of
+from bpstream.jsonlines import (
+    Column,
+    Piece,
+    beside,
+    lines,
+    numbers,
+    optional,
+    probabilities,
+    spread,
+    texts,
 )
-from bpstream.reading import Flag, Kind, Readings, Series
-from bpstream.rendered import Rendered
+from bpstream.reading import Details, Flag, Kind, Readings, Series
 
 _RISK_DIGITS = 6
 
-_encode = msgspec.json.Encoder().encode
-_KINDS = [kind.name.lower() for kind in Kind]
-_SERIES = [series.name.lower() for series in Series]
+_encode = msgspec.json.encode
+# By what stands in a column.  Python's -1 is NumPy's too: the last one.
+_ANOMALY_TYPES = np.array(list(map(_encode, ANOMALY_TYPES)))
+_TAG_NAMES = np.array(list(map(_encode, TAG_NAMES)))
+_CATEGORIES = np.array([_encode(CATEGORY_NAMES[each]) for each in (*Category, UNCATEGORIZED)])
+_SEVERITIES = np.array(list(map(_encode, SEVERITY_NAMES)))
+_KINDS = np.array([_encode(kind.name.lower()) for kind in Kind])
+_SERIES = np.array([_encode(series.name.lower()) for series in Series])
+_REASON_TARGETS = np.array([b'{"target":"%b"' % name.encode() for name in TARGETS])
+_REASON_FEATURES = np.array([b',"feature":"%b","value":' % name.encode() for name in FEATURES])
 
 
 @dataclass(slots=True)
@@ -79,94 +85,143 @@ def encode(
     offset: NDArray[np.int64],
     model: Model,
     now: int,
-) -> list[Entry]:
-    """The document of every reading.  `now` is in µs since 1970 UTC."""
-    details = readings.details
-    tags = judged.tags.tolist()
-    moments = timestamps(readings.taken_at)
-    risk = measured(np.round(judged.risk, _RISK_DIGITS))
-    model_name = ModelName(model.name, model.version)
-    columns: dict[str, Iterable[Any]] = {
-        "timestamp": moments,
-        "patient_id": readings.patient_id,
-        "systolic_pressure": measured(readings.systolic),
-        "diastolic_pressure": measured(readings.diastolic),
-        "anomaly_type": [
-            ANOMALY_TYPES[each] if is_judged else None
-            for each, is_judged in zip(tags, judged.judged.tolist(), strict=True)
-        ],
-        "anomaly_details": map(TAG_NAMES.__getitem__, tags),
-        "ml_risk_score": risk,
-        "at_timestamp": moments,
-        "ml_prediction": [None if each is None else int(each >= 0.5) for each in risk],
-        "mean_arterial_pressure": measured(np.round(judged.mean, 2)),
-        "pulse_pressure": measured(np.round(judged.pulse, 2)),
-        "category": map(CATEGORY_NAMES.__getitem__, judged.category.tolist()),
-        "severity": map(SEVERITY_NAMES.__getitem__, judged.severity.tolist()),
-        "kind": map(_KINDS.__getitem__, readings.kind.tolist()),
-        "series": map(_SERIES.__getitem__, readings.series.tolist()),
-        "flags": map(_flag_names, readings.flags.tolist()),
-        "document_id": readings.document_id,
-        "version": readings.version.tolist(),
-        "kafka": map(Coordinates, repeat(topic), partition.tolist(), offset.tolist()),
-        "original_time": [each.original_time for each in details],
-        "ingested_at": repeat(iso(now)),
-        "observation_id": [each.observation_id for each in details],
-        "practitioner_id": [each.practitioner_id for each in details],
-        "model": [None if each is None else model_name for each in risk],
-        "early_warning": _early_warnings(judged.warning),
-        "early_warning_reasons": _reasons(judged.reasons, len(readings)),
-        "device": [each.device for each in details],
-        "body_site": [each.body_site for each in details],
-        "security_labels": [each.security_labels for each in details],
-        "period": [each.period for each in details],
-        "comparators": [each.comparators and _bounds(each.comparators) for each in details],
-        "source": [each.source for each in details],
-        "identifier": [each.identifier for each in details],
-    }
-    # By position, in the order of the fields: by name costs eight times as much.
-    documents = map(Document, *(columns[name] for name in Document.__struct_fields__))
-    return list(
-        map(
-            Entry,
+) -> Documents:
+    """The document of every reading.  `now` is in µs since 1970 UTC.
+
+    A line is a :class:`document.Document`, as a test holds it to, put together of columns.
+    """
+    n = len(readings)
+    moments = readings.taken_at.view("M8[us]").astype("S26")
+    risk = np.round(judged.risk, _RISK_DIGITS)
+    scored = np.flatnonzero(~np.isnan(risk))
+    pieces: list[Piece] = [
+        b'{"timestamp":"',
+        moments,
+        b'Z","patient_id":"',
+        texts(readings.patient_id),
+        b'","systolic_pressure":',
+        numbers(readings.systolic),
+        b',"diastolic_pressure":',
+        numbers(readings.diastolic),
+        b',"anomaly_type":',
+        np.where(judged.judged, _ANOMALY_TYPES[judged.tags], b"null"),
+        b',"anomaly_details":',
+        _TAG_NAMES[judged.tags],
+        b',"ml_risk_score":',
+        *probabilities(risk),
+        b',"@timestamp":"',
+        moments,
+        b'Z","ml_prediction":',
+        np.where(np.isnan(risk), b"null", np.where(risk >= 0.5, b"1", b"0")),
+        b',"mean_arterial_pressure":',
+        numbers(np.round(judged.mean, 2)),
+        b',"pulse_pressure":',
+        numbers(np.round(judged.pulse, 2)),
+        b',"category":',
+        _CATEGORIES[judged.category],
+        b',"severity":',
+        _SEVERITIES[judged.severity],
+        b',"kind":',
+        _KINDS[readings.kind],
+        b',"series":',
+        _SERIES[readings.series],
+        b',"flags":',
+        _flags(readings.flags),
+        b',"document_id":"',
+        texts(readings.document_id),
+        b'","version":',
+        numbers(readings.version),
+        b',"kafka":{"topic":%b,"partition":' % _encode(topic),
+        numbers(partition),
+        b',"offset":',
+        numbers(offset),
+        b'},"original_time":"',
+        texts(readings.original_time),
+        b'","ingested_at":"',
+        np.full(n, iso(now).encode()),
+        b'"',
+        optional("observation_id", readings.observation_id),
+        optional("practitioner_id", readings.practitioner_id),
+        spread(np.full(len(scored), b',"model":%b' % _named(model)), scored, n),
+        _early_warnings(judged.warning),
+        _reasons(judged.reasons, n),
+        _more(readings),
+        b"}\n",
+    ]
+    text = lines(pieces, n)
+    return Documents(
+        Columns(
             readings.document_id,
-            readings.version.tolist(),
+            readings.version,
             readings.patient_id,
-            [each.practitioner_id for each in details],
-            readings.taken_at.tolist(),
-            map(_encode, documents),
+            readings.practitioner_id,
+            readings.taken_at,
+            text,
+            bounds_of(text),
         )
     )
 
 
-def _early_warnings(warning: NDArray[np.float64]) -> list[EarlyWarning | None]:
-    told: list[EarlyWarning | None] = [None] * warning.shape[1]
+def _named(model: Model) -> bytes:
+    return _encode({"name": model.name, "version": model.version})
+
+
+def _flags(flags: NDArray[np.uint32]) -> Column:
+    distinct, which = np.unique(flags, return_inverse=True)
+    names = [_encode(Flag(each).names()) for each in distinct.tolist()]
+    return np.array(names, np.bytes_)[which]
+
+
+def _early_warnings(warning: NDArray[np.float64]) -> Column:
     known = np.flatnonzero(~np.isnan(warning[0]))
-    rounded = np.round(warning[:, known], _RISK_DIGITS).tolist()
-    for at, *probabilities in zip(known.tolist(), *rounded, strict=True):
-        told[at] = EarlyWarning(*probabilities)
-    return told
+    pieces: list[Piece] = []
+    for target, probability in zip(TARGETS, warning[:, known], strict=True):
+        pieces += [f',"{target}":'.encode(), *probabilities(probability)]
+    pieces[0] = b',"early_warning":{"%b":' % TARGETS[0].encode()
+    return spread(beside([*pieces, b"}"], len(known)), known, warning.shape[1])
 
 
-def _reasons(why: Reasons, n: int) -> list[tuple[Reason, ...]]:
-    told: list[tuple[Reason, ...]] = [()] * n
-    if len(why.at):
-        nth = (
-            _REASONS.of(why.target, *(column[:, nth] for column in why[2:]))
-            for nth in range(MOST_REASONS)
-        )
-        for at, reasons in zip(why.at.tolist(), zip(*nth, strict=True), strict=True):
-            told[at] = reasons if reasons[-1] else tuple(filter(None, reasons))
-    return told
+def _reasons(why: Reasons, n: int) -> Column:
+    m = len(why.at)
+    values, contributions = (
+        numbers(each.ravel()).reshape(m, MOST_REASONS) for each in (why.value, why.contribution)
+    )
+    pieces: list[Piece] = [b',"early_warning_reasons":[']
+    for nth in range(MOST_REASONS):
+        reason: list[Piece] = [
+            b"," if nth else b"",
+            _REASON_TARGETS[why.target],
+            _REASON_FEATURES[why.feature[:, nth]],
+            values[:, nth],
+            b',"contribution":',
+            contributions[:, nth],
+            b"}",
+        ]
+        pieces.append(np.where(why.contribution[:, nth] > 0, beside(reason, m), b""))
+    return spread(beside([*pieces, b"]"], m), why.at, n)
 
 
-def _reason(target: int, feature: int, value: float, contribution: float) -> Reason | None:
-    if contribution <= 0:
-        return None
-    return Reason(TARGETS[target], FEATURES[feature], value, contribution)
+def _more(readings: Readings) -> Column:
+    """What most readings do not have."""
+    more = readings.details
+    told = np.array([_told(each) for each in more.values()], np.bytes_)
+    return spread(told, np.array(list(more), np.intp), len(readings))
 
 
-_REASONS = Rendered(_reason)
+def _told(details: Details) -> bytes:
+    """Behind a comma each; nothing where there is nothing."""
+    bounds = details.comparators and Comparators(*(each or None for each in details.comparators))
+    found = {
+        "device": details.device,
+        "body_site": details.body_site,
+        "security_labels": details.security_labels or None,
+        "period": details.period,
+        "comparators": bounds,
+        "source": details.source,
+        "identifier": details.identifier,
+    }
+    there = {name: value for name, value in found.items() if value is not None}
+    return b",%b" % _encode(there)[1:-1] if there else b""
 
 
 def timestamps(taken_at: NDArray[np.int64]) -> list[str]:
@@ -180,12 +235,3 @@ def measured(values: NDArray[np.float64]) -> list[float | None]:
     for position in np.flatnonzero(np.isnan(values)).tolist():
         listed[position] = None
     return listed
-
-
-def _bounds(comparators: tuple[str, str, str]) -> Comparators:
-    return Comparators(*(each or None for each in comparators))
-
-
-@lru_cache(maxsize=1024)
-def _flag_names(flags: int) -> tuple[str, ...]:
-    return tuple(Flag(flags).names())

@@ -22,11 +22,11 @@ def judge(readings: Readings, model: Model, ahead: Ahead | None) -> Judged:
     judged = (readings.kind == Kind.READING) & (readings.flags & np.uint32(Flag.CHILD) == 0)
     bounds = readings.flags & np.uint32(Flag.COMPARATOR) > 0
     tags = np.where(judged, rules.tag(systolic, diastolic), 0).astype(np.uint8)
-    for position in np.flatnonzero(judged & bounds):
+    for position in np.flatnonzero(judged & bounds).tolist():
         tags[position] = rules.tag_of_bounds(
             systolic[position],
             diastolic[position],
-            (readings.details[position].comparators or EXACT)[:2],
+            (readings.details_of(position).comparators or EXACT)[:2],
         )
     deviation = np.full(len(readings), np.nan)
     if ahead is not None:

@@ -54,7 +54,7 @@ def _with_bounds(
     low = {name: values.copy() for name, values in exact.low.items()}
     high = {name: values.copy() for name, values in exact.high.items()}
     for at in bounded.tolist():
-        comparators = readings.details[live[at]].comparators or EXACT
+        comparators = readings.details_of(live[at]).comparators or EXACT
         for name, comparator in zip(PRESSURES, comparators, strict=True):
             if comparator:
                 below, above = _INFINITE[comparator]

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from bpstream import pipeline
 from bpstream.batch import Step
+from bpstream.documents import Documents
 
 
 class Waiting(Protocol):
@@ -53,9 +54,9 @@ def merged(steps: Sequence[Step]) -> Step:
     return Step(
         rows=list({who: row for step in steps for who, row in step.rows}.items()),
         checkpoint=steps[-1].checkpoint,
-        to_archive=[entry for step in steps for entry in step.to_archive],
-        to_index=[entry for step in steps for entry in step.to_index],
-        entries=[entry for step in steps for entry in step.entries],
+        to_archive=Documents.joined([step.to_archive for step in steps]),
+        to_index=Documents.joined([step.to_index for step in steps]),
+        entries=Documents.joined([step.entries for step in steps]),
     )
 
 
@@ -67,7 +68,7 @@ class _Held:
 
     @cached_property
     def _documents(self) -> set[str]:
-        return {entry.document_id for entry in self._first.entries}
+        return set(self._first.entries.document_ids)
 
     @cached_property
     def _rows(self) -> dict[str, int]:
@@ -81,7 +82,7 @@ class _Held:
         """Take the step in, if it may be stored with those that are held."""
         if _takes_out(self._first) or _takes_out(step):
             return False
-        rows, documents = _bytes_of(step), {entry.document_id for entry in step.entries}
+        rows, documents = _bytes_of(step), set(step.entries.document_ids)
         size = self._bytes + sum(now - self._rows.get(who, 0) for who, now in rows.items())
         if size > pipeline.STEP_BYTES or not self._documents.isdisjoint(documents):
             return False

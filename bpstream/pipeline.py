@@ -21,7 +21,7 @@ from bpstream.checkpoint import Earlier
 from bpstream.chunk import Chunk
 from bpstream.clinical.models.model import Model
 from bpstream.corrections import Corrections
-from bpstream.document import Entry
+from bpstream.documents import Documents
 from bpstream.encoding import Judged, encode
 from bpstream.fhir.parse import Parser
 from bpstream.judging import judge
@@ -230,8 +230,8 @@ class Pipeline:
             patients.rows["offset"][rows] = origins.offset[message]
         progress.advance(checkpoint, chunk, end)
         step = Step(
-            to_archive=_where(entries, ~anomalous, everything=self.archive_all),
-            to_index=_where(entries, anomalous, everything=self.index_all),
+            to_archive=entries.take(_where(~anomalous | self.archive_all)),
+            to_index=entries.take(_where(anomalous | self.index_all)),
             entries=entries,
             origins=readings.origin,
             alerts=alerts,
@@ -248,9 +248,8 @@ class Pipeline:
             if earlier.was is not None:
                 indexed = bool(anomalous[at])
                 self._corrections.remove(step, earlier.was, entries[at], indexed=indexed)
-        for origin, entry in again:
-            step.entries, step.origins = [*step.entries, entry], [*step.origins, origin]
-            step.to_index = [*step.to_index, entry]
+        if again is not None:
+            _index_again(step, *again)
         return step
 
     def _judged(
@@ -262,7 +261,7 @@ class Pipeline:
         ahead: histories.Ahead | None,
         *,
         now: int,
-    ) -> tuple[Judged, list[Entry]]:
+    ) -> tuple[Judged, Documents]:
         """What is to be said of the readings, and their documents; flags those that are late."""
         message, origins = _messages(readings), chunk.origins
         arrived_at = chunk.arrived_at[message]
@@ -288,13 +287,13 @@ class Pipeline:
         partition: Partition,
         *,
         now: int,
-    ) -> list[tuple[Origin, Entry]]:
+    ) -> tuple[Documents, list[Origin]] | None:
         """Documents of dead letters that are sent again although the state knows their readings.
 
         The index refused them: this time it may take them.
         """
         if not chunk.retried:
-            return []
+            return None
         is_known = np.ones(len(readings), np.bool_)
         is_known[new] = False
         retried = np.array([at.message in chunk.retried for at in readings.origin], np.bool_)
@@ -302,8 +301,8 @@ class Pipeline:
         known = readings.take(at)
         # What was next is known by now: there is no early warning of it.
         judged, entries = self._judged(chunk, known, rows[at], partition, None, now=now)
-        wanted = np.flatnonzero((judged.tags > 0) | self.index_all).tolist()
-        return [(readings.origin[at[each]], entries[each]) for each in wanted]
+        wanted = _where((judged.tags > 0) | self.index_all)
+        return entries.take(wanted), [known.origin[each] for each in wanted]
 
 
 def _messages(readings: Readings) -> NDArray[np.intp]:
@@ -317,7 +316,13 @@ def _wanted(document_ids: list[str], batch: Batch, last: Origin, partition: Part
     return Wanted(list(dict.fromkeys([*document_ids, *more])))
 
 
-def _where(entries: list[Entry], mask: NDArray[np.bool_], *, everything: bool) -> list[Entry]:
-    if everything or mask.all():
-        return entries
-    return [entries[position] for position in np.flatnonzero(mask).tolist()]
+def _index_again(step: Step, documents: Documents, origins: list[Origin]) -> None:
+    places = [*step.to_index.places, *range(len(step.entries), len(step.entries) + len(documents))]
+    step.entries = Documents.joined([step.entries, documents])
+    step.to_index = step.entries.take(places)
+    step.origins = [*step.origins, *origins]
+
+
+def _where(mask: NDArray[np.bool_]) -> list[int]:
+    at: list[int] = np.flatnonzero(mask).tolist()
+    return at

@@ -155,7 +155,11 @@ class Readings:
     origin: list[Origin]
     patient_id: list[str]
     document_id: list[str]
-    details: list[Details]
+    original_time: list[str]
+    observation_id: list[str | None]
+    practitioner_id: list[str | None]
+    details: dict[int, Details]
+    """By position, ascending; readings have none that have nothing but the three before."""
     taken_at: NDArray[np.int64]
     systolic: NDArray[np.float64]
     diastolic: NDArray[np.float64]
@@ -175,7 +179,10 @@ class Readings:
             origin=list(origins),
             patient_id=[reading.patient_id for reading in readings],
             document_id=[reading.document_id for reading in readings],
-            details=[reading.details for reading in readings],
+            original_time=[reading.details.original_time for reading in readings],
+            observation_id=[reading.details.observation_id for reading in readings],
+            practitioner_id=[reading.details.practitioner_id for reading in readings],
+            details={at: reading.details for at, reading in enumerate(readings)},
             taken_at=np.array([reading.taken_at for reading in readings], np.int64),
             systolic=np.array([reading.systolic for reading in readings], np.float64),
             diastolic=np.array([reading.diastolic for reading in readings], np.float64),
@@ -193,7 +200,10 @@ class Readings:
             origin=[self.origin[i] for i in at],
             patient_id=[self.patient_id[i] for i in at],
             document_id=[self.document_id[i] for i in at],
-            details=[self.details[i] for i in at],
+            original_time=[self.original_time[i] for i in at],
+            observation_id=[self.observation_id[i] for i in at],
+            practitioner_id=[self.practitioner_id[i] for i in at],
+            details=self._details(at) if self.details else {},
             taken_at=self.taken_at[rows],
             systolic=self.systolic[rows],
             diastolic=self.diastolic[rows],
@@ -203,6 +213,18 @@ class Readings:
             series=self.series[rows],
             version=self.version[rows],
         )
+
+    def details_of(self, position: int) -> Details:
+        """What travels unchanged with the reading there."""
+        return self.details.get(position) or Details(
+            self.original_time[position],
+            self.observation_id[position],
+            self.practitioner_id[position],
+        )
+
+    def _details(self, at: list[int]) -> dict[int, Details]:
+        details = self.details
+        return {new: details[old] for new, old in enumerate(at) if old in details}
 
     @classmethod
     def merge(cls, first: Self, second: Self) -> Self:
@@ -215,7 +237,10 @@ class Readings:
             origin=first.origin + second.origin,
             patient_id=first.patient_id + second.patient_id,
             document_id=first.document_id + second.document_id,
-            details=first.details + second.details,
+            original_time=first.original_time + second.original_time,
+            observation_id=first.observation_id + second.observation_id,
+            practitioner_id=first.practitioner_id + second.practitioner_id,
+            details=first.details | {len(first) + at: each for at, each in second.details.items()},
             taken_at=np.concatenate([first.taken_at, second.taken_at]),
             systolic=np.concatenate([first.systolic, second.systolic]),
             diastolic=np.concatenate([first.diastolic, second.diastolic]),

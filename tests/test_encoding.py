@@ -298,6 +298,16 @@ def test_every_document_tells_its_own_reasons(given_):
         assert list(found.early_warning_reasons) == reasons
 
 
+@given(st.lists(st.tuples(readings, said), min_size=1, max_size=8))
+def test_a_line_is_what_msgspec_makes_of_the_document(given_):
+    rows = [(reading, HIGH | {"reasons": reasons}) for reading, reasons in given_]
+    for entry in entries_of(*rows):
+        again = msgspec.json.encode(msgspec.json.decode(entry.body, type=Document))
+        # Pairs, because the order counts too.
+        found, expected = (json.loads(each, object_pairs_hook=list) for each in (entry.body, again))
+        assert found == expected
+
+
 @given(st.lists(readings, min_size=1, max_size=8))
 def test_every_document_decodes_to_its_reading(given_):
     entries = entries_of(*((reading, HIGH) for reading in given_))

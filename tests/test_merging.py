@@ -11,6 +11,7 @@ from bpstream import pipeline
 from bpstream.batch import Step
 from bpstream.checkpoint import Checkpoint
 from bpstream.document import Entry, Removal
+from bpstream.documents import Documents
 from bpstream.merging import merged, runs
 from tests.pipeline.histories import histories, unhurried
 from tests.pipeline.messages import Message, chunk
@@ -100,14 +101,14 @@ def test_a_write_holds_a_document_once_and_is_a_step_alone_where_something_leave
 
 def a_step(what: str) -> Waits:
     """A letter stores a document of that id, `-` takes one out, `.` is the end of a chunk."""
-    entry = Entry(what, 0, "p1", None, 0, b"{}")
+    documents = Documents.of([Entry(what, 0, "p1", None, 0, b"{}")])
     match what:
         case ".":
             return Waits(None)
         case "-":
             return Waits(Step(from_index=[REMOVAL]))
         case _:
-            return Waits(Step(entries=[entry], to_archive=[entry]))
+            return Waits(Step(entries=documents, to_archive=documents))
 
 
 @pytest.mark.parametrize(

@@ -21,16 +21,26 @@ readings = st.builds(
     series=st.sampled_from(Series),
     document_id=st.text("0123456789abcdef", min_size=32, max_size=32),
     version=st.integers(0, 2**63 - 1),
-    details=st.builds(Details, original_time=st.text(max_size=3)),
+    details=st.builds(
+        Details,
+        original_time=st.text(max_size=3),
+        observation_id=st.none() | st.text(max_size=3),
+        practitioner_id=st.none() | st.text(max_size=3),
+        device=st.none() | st.just("cuff-7"),
+    ),
 )
 BARE = Reading(patient_id="p1", taken_at=0, document_id="0" * 32, details=Details(""))
+COLUMNS = [name for name in Reading.__struct_fields__ if name != "details"]
 places = st.tuples(st.integers(0, 5), st.integers(0, 5))
 
 
 def columns(placed):
     """Readings of a dictionary from place to reading, in the order of the places."""
     order = sorted(placed)
-    return Readings.of([Origin(*place) for place in order], [placed[place] for place in order])
+    found = Readings.of([Origin(*place) for place in order], [placed[place] for place in order])
+    # As the fast path does, which knows of no devices.
+    found.details = {at: each for at, each in found.details.items() if each.device}
+    return found
 
 
 def plain(value):
@@ -40,14 +50,15 @@ def plain(value):
 
 def rows(found):
     """The columns as rows, one for each reading."""
-    held = [getattr(found, each.name) for each in fields(found)]
+    named = [getattr(found, name) for name in ("origin", *COLUMNS)]
+    held = [*named, [found.details_of(at) for at in range(len(found))]]
     lists = [each.tolist() if isinstance(each, np.ndarray) else each for each in held]
     return [tuple(map(plain, row)) for row in zip(*lists, strict=True)]
 
 
 def expected(placed):
     """The rows of a dictionary from place to reading, in the order of the places."""
-    names = [each.name for each in fields(Readings) if each.name != "origin"]
+    names = (*COLUMNS, "details")
     return [
         (Origin(*place), *(plain(getattr(placed[place], name)) for name in names))
         for place in sorted(placed)

@@ -18,7 +18,7 @@ from bpstream.fhir.forms import PATIENT, PRACTITIONER, Coded, InWords, Plain
 from bpstream.fhir.identity import DIGEST_BYTES, joined
 from bpstream.fhir.quantity import DIASTOLIC_RANGE, SYSTOLIC_RANGE
 from bpstream.fhir.times import BEFORE_1900
-from bpstream.reading import NOT_MEASURED, Details, Flag, Kind, Origin, Readings, Series
+from bpstream.reading import NOT_MEASURED, Flag, Kind, Origin, Readings, Series
 
 _Decoder = msgspec.json.Decoder[InWords] | msgspec.json.Decoder[Coded]
 # What decoding raises for bytes of another form, for no JSON, for JSON nested too deep, for None.
@@ -108,10 +108,10 @@ class PlainReader:
                 ).hexdigest()
                 for who, name in zip(patient, ids, strict=True)
             ],
-            details=[
-                Details(time, name, by or None)
-                for time, name, by in zip(times, ids, practitioner, strict=True)
-            ],
+            original_time=times,
+            observation_id=[*ids],
+            practitioner_id=[by or None for by in practitioner],
+            details={},
             taken_at=taken_at,
             systolic=systolic,
             diastolic=diastolic,

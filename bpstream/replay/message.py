@@ -162,7 +162,7 @@ def _row(readings: Readings, row: int) -> Reading:
         series=Series(int(readings.series[row])),
         document_id=readings.document_id[row],
         version=int(readings.version[row]),
-        details=readings.details[row],
+        details=readings.details_of(row),
     )
 
 

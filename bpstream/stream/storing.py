@@ -141,10 +141,9 @@ def _letters(step: Step, refused: Mapping[int, str]) -> list[DeadLetter]:
     """The dead letters of documents that were refused; `refused` has why, by position in
     `to_index`.
     """
-    place = {id(entry): at for entry, at in zip(step.entries, step.origins, strict=True)}
+    places = step.to_index.places
     return [
-        DeadLetter(place[id(step.to_index[at])], REFUSED, "", reason)
-        for at, reason in refused.items()
+        DeadLetter(step.origins[places[at]], REFUSED, "", reason) for at, reason in refused.items()
     ]
 
 

@@ -169,5 +169,5 @@ def test_a_step_is_what_it_was_however_many_are_taken_before_it_is_stored(histor
 
 def test_a_step_takes_the_bytes_of_its_documents_and_rows():
     (step,) = Owner().take(chunk(messages(Taken("a"), Taken("b", "p2"), Taken("c"))))
-    documents = sum(len(entry.body) for entry in step.entries)
-    assert step.size == documents + 2 * ROW.itemsize
+    lines = sum(len(entry.body) + 1 for entry in step.entries)
+    assert step.size == lines + 2 * ROW.itemsize

@@ -1,0 +1,173 @@
+"""Documents on their way to the stores: all their lines in one text, beside them columns.
+
+Of a backlog there are fifty thousand a second: an object, and bytes of its own, for each of them
+cost more than what it says.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Self, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpstream.document import Entry
+
+
+@dataclass(slots=True, frozen=True, eq=False)
+class Columns:
+    """What a store must know of each of n documents, and their lines."""
+
+    document_id: Sequence[str]
+    version: NDArray[np.int64]
+    patient_id: Sequence[str]
+    practitioner_id: Sequence[str | None]
+    taken_at: NDArray[np.int64]
+    """Microseconds since 1970-01-01 UTC."""
+    text: bytes
+    """A line of JSON each, with its end."""
+    bounds: Sequence[int]
+    """Where in `text` each line begins, and where the last one ends: n + 1."""
+
+
+class Documents(Sequence[Entry]):
+    """Documents in columns, or some of them, in their order; each is an :class:`Entry` if asked."""
+
+    __slots__ = ("_columns", "places")
+
+    def __init__(self, columns: Columns, places: Sequence[int] | None = None) -> None:
+        """`places` are the positions in the columns; all of them where there are none."""
+        self._columns = columns
+        self.places: Sequence[int] = range(len(columns.document_id)) if places is None else places
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Self:
+        """The documents of entries."""
+        held = list(entries)
+        ids, versions, patients, practitioners, times, bodies = (
+            zip(*held, strict=True) if held else ((),) * len(Entry._fields)
+        )
+        text = b"".join(chain.from_iterable((body, b"\n") for body in bodies))
+        taken_at = np.array(times, np.int64)
+        columns = (ids, np.array(versions, np.int64), patients, practitioners, taken_at)
+        return cls(Columns(*columns, text, bounds_of(text)))
+
+    @classmethod
+    def joined(cls, parts: Sequence["Documents"]) -> "Documents":
+        """The documents of one part or more, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        of_each = [part._own() for part in parts]
+        text = b"".join([columns.text for columns in of_each])
+        return cls(
+            Columns(
+                list(chain.from_iterable(columns.document_id for columns in of_each)),
+                np.concatenate([columns.version for columns in of_each]),
+                list(chain.from_iterable(columns.patient_id for columns in of_each)),
+                list(chain.from_iterable(columns.practitioner_id for columns in of_each)),
+                np.concatenate([columns.taken_at for columns in of_each]),
+                text,
+                bounds_of(text),
+            )
+        )
+
+    def take(self, at: Sequence[int]) -> Self:
+        """The documents at these positions; the columns are shared, not copied."""
+        if len(at) == len(self):
+            return self
+        places = self.places
+        return type(self)(self._columns, [places[position] for position in at])
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, at: int) -> Entry: ...
+    @overload
+    def __getitem__(self, at: slice) -> Self: ...
+    def __getitem__(self, at: int | slice) -> Entry | Self:
+        if isinstance(at, slice):
+            return type(self)(self._columns, self.places[at])
+        return self._entry(self.places[at])
+
+    def __iter__(self) -> Iterator[Entry]:
+        return map(self._entry, self.places)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return f"Documents.of({list(self)})"
+
+    @property
+    def document_ids(self) -> list[str]:
+        """Of each document."""
+        ids = self._columns.document_id
+        return [ids[place] for place in self.places]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all lines."""
+        if self._is_whole():
+            return len(self._columns.text)
+        bounds = self._columns.bounds
+        return sum(bounds[place + 1] - bounds[place] for place in self.places)
+
+    def lines(self) -> bytes:
+        """Their lines, one after the other."""
+        text, bounds = self._columns.text, self._columns.bounds
+        if self._is_whole():
+            return text
+        return b"".join([text[bounds[place] : bounds[place + 1]] for place in self.places])
+
+    def _own(self) -> Columns:
+        """The columns of these documents alone."""
+        columns, places = self._columns, self.places
+        if self._is_whole():
+            return columns
+        at, text = np.array(places, np.intp), self.lines()
+        return Columns(
+            [columns.document_id[place] for place in places],
+            columns.version[at],
+            [columns.patient_id[place] for place in places],
+            [columns.practitioner_id[place] for place in places],
+            columns.taken_at[at],
+            text,
+            bounds_of(text),
+        )
+
+    def _is_whole(self) -> bool:
+        return len(self.places) == len(self._columns.document_id)
+
+    def _entry(self, place: int) -> Entry:
+        columns = self._columns
+        start, end = columns.bounds[place : place + 2]
+        return Entry(
+            columns.document_id[place],
+            int(columns.version[place]),
+            columns.patient_id[place],
+            columns.practitioner_id[place],
+            int(columns.taken_at[place]),
+            columns.text[start : end - 1],
+        )
+
+
+def bounds_of(text: bytes) -> list[int]:
+    """Where each line of `text` begins, and where the last one ends."""
+    bounds, find = [0], text.find
+    while end := find(b"\n", bounds[-1]) + 1:
+        bounds.append(end)
+    return bounds
+
+
+def lines_of(entries: Sequence[Entry]) -> bytes:
+    """The line of each entry, with its end."""
+    return (entries if isinstance(entries, Documents) else Documents.of(entries)).lines()
+
+
+NONE = Documents.of(())
+"""No documents."""

@@ -1,0 +1,121 @@
+"""Lines of JSON put together of columns, where an object a line would cost more than its text.
+
+A piece of a line is bytes that every line has, or a column of them: an array of fixed width, in
+which what is shorter is padded with NUL.  JSON has no NUL: the padding goes in the end, all at
+once.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Column = NDArray[np.bytes_]
+Piece = bytes | Column
+
+_AT_ONCE = 256
+"""Lines: with their padding they take as much memory as a core has at hand."""
+
+_encode = msgspec.json.Encoder().encode
+_PRINTABLE = 0x20
+"""The first byte that JSON does not escape."""
+
+# Of a number's digits behind the point the first three, where others follow or none, and those.
+_FIRST = np.array([b".%03d" % each for each in range(1000)])
+_ALL = np.array([(b".%03d" % each).rstrip(b"0") if each else b".0" for each in range(1000)])
+_OTHERS = np.array([(b"%03d" % each).rstrip(b"0") for each in range(1000)])
+
+
+def lines(pieces: Sequence[Piece], n: int) -> bytes:
+    """The text of `n` lines of these pieces.  What ends a line is a piece as well."""
+    return b"".join(
+        beside([_some(piece, start) for piece in pieces], min(n - start, _AT_ONCE))
+        .tobytes()
+        .translate(None, b"\0")
+        for start in range(0, n, _AT_ONCE)
+    )
+
+
+def _some(piece: Piece, start: int) -> Piece:
+    return piece if isinstance(piece, bytes) else piece[start : start + _AT_ONCE]
+
+
+def beside(pieces: Sequence[Piece], n: int) -> Column:
+    """The pieces of each of `n` lines beside each other, as one column."""
+    frame = _frame(tuple(p if isinstance(p, bytes) else _width(p) for p in pieces))
+    rows = np.repeat(frame, n)
+    for name, piece in zip(frame.dtype.names or (), pieces, strict=True):
+        if not isinstance(piece, bytes):
+            rows[name] = piece
+    return rows.view(f"S{rows.itemsize}")
+
+
+@lru_cache(maxsize=256)
+def _frame(pieces: tuple[bytes | int, ...]) -> NDArray[np.void]:
+    """A line with what all lines have, and room of these widths for the rest."""
+    widths = [len(piece) if isinstance(piece, bytes) else piece for piece in pieces]
+    frame = np.zeros(1, [(f"{at}", f"S{width}") for at, width in enumerate(widths)])
+    for at, piece in enumerate(pieces):
+        if isinstance(piece, bytes):
+            frame[f"{at}"] = piece
+    return frame
+
+
+def _width(column: Column) -> int:
+    # Rounded up: few widths are few frames.
+    return -(-column.dtype.itemsize // 8) * 8
+
+
+def spread(column: Column, at: NDArray[np.intp], n: int) -> Column:
+    """A column of the lines `at` as one of all `n`: the others have nothing."""
+    if len(at) == n:
+        return column
+    spread = np.zeros(n, column.dtype)
+    spread[at] = column
+    return spread
+
+
+def texts(strings: Sequence[str]) -> Column:
+    """Strings as they stand in JSON, without the quotes."""
+    together = "".join(strings).encode()
+    lowest = np.frombuffer(together, np.uint8).min(initial=_PRINTABLE)
+    if lowest < _PRINTABLE or b'"' in together or b"\\" in together:
+        return np.array([_encode(each)[1:-1] for each in strings], np.bytes_)
+    lengths = set(map(len, strings))
+    if len(lengths) == 1 and 0 < len(together) == len(strings) * max(lengths):
+        return np.frombuffer(together, f"S{max(lengths)}")
+    return np.array([each.encode() for each in strings], np.bytes_)
+
+
+def optional(key: str, strings: Sequence[str | None]) -> Column:
+    """The field, behind a comma, in lines that have the string."""
+    there = [each for each in strings if each is not None]
+    pieces: list[Piece] = [f',"{key}":"'.encode(), texts(there), b'"']
+    fields, n = beside(pieces, len(there)), len(strings)
+    if len(there) == n:
+        return fields
+    at = [position for position, each in enumerate(strings) if each is not None]
+    return spread(fields, np.array(at, np.intp), n)
+
+
+def numbers(values: NDArray[np.floating | np.integer]) -> Column:
+    """Numbers, many of them equal; null for NaN."""
+    distinct, which = np.unique(values, return_inverse=True)
+    found: Column = np.array(_encode(distinct.tolist())[1:-1].split(b","))[which]
+    return found
+
+
+def probabilities(values: NDArray[np.float64]) -> list[Piece]:
+    """Numbers from 0 to 1 to six digits; null for NaN."""
+    unknown = np.isnan(values)
+    millionths = np.rint(np.where(unknown, 0.0, values) * 1e6).astype(np.int64)
+    thousandths, others = np.divmod(millionths, 1000)
+    one, thousandths = np.divmod(thousandths, 1000)
+    point = np.where(others > 0, _FIRST[thousandths], _ALL[thousandths])
+    found = [np.where(one > 0, b"1", b"0"), point, _OTHERS[others]]
+    if unknown.any():
+        instead = (b"null", b"", b"")
+        found = [np.where(unknown, *each) for each in zip(instead, found, strict=True)]
+    return [*found]
