@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from bpstream.document import Entry
 
+Positions = NDArray[np.intp]
+
 
 @dataclass(slots=True, frozen=True, eq=False)
 class Columns:
@@ -36,10 +38,10 @@ class Documents(Sequence[Entry]):
 
     __slots__ = ("_columns", "places")
 
-    def __init__(self, columns: Columns, places: Sequence[int] | None = None) -> None:
+    def __init__(self, columns: Columns, places: Positions | None = None) -> None:
         """`places` are the positions in the columns; all of them where there are none."""
         self._columns = columns
-        self.places: Sequence[int] = range(len(columns.document_id)) if places is None else places
+        self.places = np.arange(len(columns.document_id)) if places is None else places
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Self:
@@ -72,12 +74,9 @@ class Documents(Sequence[Entry]):
             )
         )
 
-    def take(self, at: Sequence[int]) -> Self:
+    def take(self, at: Positions) -> Self:
         """The documents at these positions; the columns are shared, not copied."""
-        if len(at) == len(self):
-            return self
-        places = self.places
-        return type(self)(self._columns, [places[position] for position in at])
+        return self if len(at) == len(self) else type(self)(self._columns, self.places[at])
 
     def __len__(self) -> int:
         return len(self.places)
@@ -89,10 +88,10 @@ class Documents(Sequence[Entry]):
     def __getitem__(self, at: int | slice) -> Entry | Self:
         if isinstance(at, slice):
             return type(self)(self._columns, self.places[at])
-        return self._entry(self.places[at])
+        return self._entry(int(self.places[at]))
 
     def __iter__(self) -> Iterator[Entry]:
-        return map(self._entry, self.places)
+        return map(self._entry, self.places.tolist())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
@@ -107,7 +106,17 @@ class Documents(Sequence[Entry]):
     def document_ids(self) -> list[str]:
         """Of each document."""
         ids = self._columns.document_id
-        return [ids[place] for place in self.places]
+        return [ids[place] for place in self.places.tolist()]
+
+    @property
+    def version(self) -> NDArray[np.int64]:
+        """Of each document."""
+        return self._columns.version[self.places]
+
+    @property
+    def taken_at(self) -> NDArray[np.int64]:
+        """Of each document, in microseconds since 1970-01-01 UTC."""
+        return self._columns.taken_at[self.places]
 
     @property
     def size(self) -> int:
@@ -115,27 +124,29 @@ class Documents(Sequence[Entry]):
         if self._is_whole():
             return len(self._columns.text)
         bounds = self._columns.bounds
-        return sum(bounds[place + 1] - bounds[place] for place in self.places)
+        return sum(bounds[place + 1] - bounds[place] for place in self.places.tolist())
 
     def lines(self) -> bytes:
         """Their lines, one after the other."""
+        return self._columns.text if self._is_whole() else b"".join(self.each_line())
+
+    def each_line(self) -> list[bytes]:
+        """The line of each, with its end."""
         text, bounds = self._columns.text, self._columns.bounds
-        if self._is_whole():
-            return text
-        return b"".join([text[bounds[place] : bounds[place + 1]] for place in self.places])
+        return [text[bounds[place] : bounds[place + 1]] for place in self.places.tolist()]
 
     def _own(self) -> Columns:
-        """The columns of these documents alone."""
-        columns, places = self._columns, self.places
+        """These documents, and no others, in columns."""
+        columns, places = self._columns, self.places.tolist()
         if self._is_whole():
             return columns
-        at, text = np.array(places, np.intp), self.lines()
+        text = self.lines()
         return Columns(
-            [columns.document_id[place] for place in places],
-            columns.version[at],
+            self.document_ids,
+            self.version,
             [columns.patient_id[place] for place in places],
             [columns.practitioner_id[place] for place in places],
-            columns.taken_at[at],
+            self.taken_at,
             text,
             bounds_of(text),
         )
@@ -164,9 +175,9 @@ def bounds_of(text: bytes) -> list[int]:
     return bounds
 
 
-def lines_of(entries: Sequence[Entry]) -> bytes:
-    """The line of each entry, with its end."""
-    return (entries if isinstance(entries, Documents) else Documents.of(entries)).lines()
+def in_columns(entries: Sequence[Entry]) -> Documents:
+    """The entries as documents, as which they come from the pipeline."""
+    return entries if isinstance(entries, Documents) else Documents.of(entries)
 
 
 NONE = Documents.of(())

@@ -230,8 +230,8 @@ class Pipeline:
             patients.rows["offset"][rows] = origins.offset[message]
         progress.advance(checkpoint, chunk, end)
         step = Step(
-            to_archive=entries.take(_where(~anomalous | self.archive_all)),
-            to_index=entries.take(_where(anomalous | self.index_all)),
+            to_archive=entries.take(np.flatnonzero(~anomalous | self.archive_all)),
+            to_index=entries.take(np.flatnonzero(anomalous | self.index_all)),
             entries=entries,
             origins=readings.origin,
             alerts=alerts,
@@ -301,8 +301,8 @@ class Pipeline:
         known = readings.take(at)
         # What was next is known by now: there is no early warning of it.
         judged, entries = self._judged(chunk, known, rows[at], partition, None, now=now)
-        wanted = _where((judged.tags > 0) | self.index_all)
-        return entries.take(wanted), [known.origin[each] for each in wanted]
+        wanted = np.flatnonzero((judged.tags > 0) | self.index_all)
+        return entries.take(wanted), [known.origin[each] for each in wanted.tolist()]
 
 
 def _messages(readings: Readings) -> NDArray[np.intp]:
@@ -317,12 +317,7 @@ def _wanted(document_ids: list[str], batch: Batch, last: Origin, partition: Part
 
 
 def _index_again(step: Step, documents: Documents, origins: list[Origin]) -> None:
-    places = [*step.to_index.places, *range(len(step.entries), len(step.entries) + len(documents))]
+    behind = len(step.entries) + np.arange(len(documents))
     step.entries = Documents.joined([step.entries, documents])
-    step.to_index = step.entries.take(places)
+    step.to_index = step.entries.take(np.concatenate([step.to_index.places, behind]))
     step.origins = [*step.origins, *origins]
-
-
-def _where(mask: NDArray[np.bool_]) -> list[int]:
-    at: list[int] = np.flatnonzero(mask).tolist()
-    return at

@@ -1,5 +1,6 @@
 """Documents: a sequence of entries, whatever was chosen of it and joined to it."""
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +28,7 @@ def lines(held):
 
 def some_of(data, n):
     """Positions in ascending order."""
-    return sorted(data.draw(st.sets(st.integers(0, n - 1)))) if n else []
+    return np.array(sorted(data.draw(st.sets(st.integers(0, n - 1)))) if n else [], np.intp)
 
 
 @given(entries)
@@ -44,11 +45,15 @@ def test_some_of_them_are_these_entries_and_know_their_places(held, data):
     at = some_of(data, len(held))
     again = some_of(data, len(at))
     found = Documents.of(held).take(at).take(again)
-    places = [at[position] for position in again]
+    places = at[again].tolist()
     chosen = [held[place] for place in places]
     assert (list(found), list(found.places)) == (chosen, places)
     assert (found.lines(), found.size) == (lines(chosen), len(lines(chosen)))
     assert found[1:] == chosen[1:]
+    assert found.document_ids == [entry.document_id for entry in chosen]
+    assert found.version.tolist() == [entry.version for entry in chosen]
+    assert found.taken_at.tolist() == [entry.taken_at for entry in chosen]
+    assert found.each_line() == [entry.body + b"\n" for entry in chosen]
 
 
 @given(st.lists(st.tuples(entries, st.data()), min_size=1, max_size=4))

@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Mapping, Sequence
 from functools import partial
+from operator import add
 from typing import Any, Self
 
 import orjson
@@ -11,6 +12,7 @@ from tenacity import wait_random_exponential
 from tenacity.wait import wait_base
 
 from bpstream.document import Entry, Found, Line, Refused, Removal, latest, month_of
+from bpstream.documents import in_columns
 from bpstream.errors import BPStreamError, SinkError, StartError
 from bpstream.sinks import answers
 from bpstream.sinks.client import (
@@ -143,7 +145,14 @@ class ElasticsearchIndex:
         An entry that Elasticsearch has in a newer version counts as stored.  Raises
         :class:`StartError` if the user or API key may not write.
         """
-        return await self._node.bulk([self._storing(entry) for entry in entries])
+        documents = in_columns(entries)
+        actions = map(
+            partial(self._action, "index"),
+            documents.document_ids,
+            documents.version.tolist(),
+            documents.taken_at.tolist(),
+        )
+        return await self._node.bulk(list(map(add, actions, documents.each_line())))
 
     async def remove(self, removals: Sequence[Removal]) -> None:
         """Return once none of them is in its month in that version or a lower one.
@@ -221,11 +230,6 @@ class ElasticsearchIndex:
 
     def _index_of(self, taken_at: int) -> str:
         return f"{self._alias}-{month_of(taken_at)}"
-
-    def _storing(self, entry: Entry) -> bytes:
-        """The two lines of the bulk request that store the entry."""
-        action = self._action("index", entry.document_id, entry.version, entry.taken_at)
-        return b"".join((action, entry.body, b"\n"))
 
     def _deletion(self, removal: Removal) -> bytes:
         """The line of the bulk request that removes the document."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event, Lock
 
 from bpstream.document import Entry, Found, Removal, tombstone
-from bpstream.documents import lines_of
+from bpstream.documents import in_columns
 from bpstream.errors import SinkError, StartError
 from bpstream.sinks import segment_search
 from bpstream.sinks.segment_files import (
@@ -107,7 +107,7 @@ class SegmentArchive:
         ours = self._ours(partition)
         now = int(self._now() * 1_000_000)
         tombstones = [tombstone(removal, now) for removal in removals]
-        lines = b"".join([*(line + b"\n" for line in tombstones), lines_of(entries)])
+        lines = b"".join([*(line + b"\n" for line in tombstones), in_columns(entries).lines()])
         try:
             position = await asyncio.to_thread(ours.append, lines)
         except OSError as error:

@@ -13,6 +13,7 @@ from uuid import uuid4
 from bpstream.batch import Partition, Step
 from bpstream.collecting import collect_seldom
 from bpstream.document import Entry
+from bpstream.documents import Documents
 from bpstream.sinks.elasticsearch import ElasticsearchIndex, connect
 from bpstream.sinks.files import FileArchive
 from bpstream.sinks.segments import SegmentArchive
@@ -67,20 +68,20 @@ def costs(elasticsearch: str, *, documents: int) -> list[Cost]:
     ]
 
 
-def simulated(documents: int) -> tuple[list[Entry], list[Entry]]:
+def simulated(documents: int) -> tuple[Documents, Documents]:
     """So many documents of anomalies, and of normal readings."""
     pipeline, partition = a_pipeline(), Partition(0)
-    anomalies, normal = list[Entry](), list[Entry]()
+    anomalies, normal = list[Documents](), list[Documents]()
     # Three or four readings in ten are anomalies.
     for chunk in rounds(BATCH, 4 * documents // BATCH + 1, profile="patients"):
         batch = pipeline.read(chunk, partition)
         for step in pipeline.steps(batch, partition, now=int(chunk.arrived_at[0])):
             if isinstance(step, Step):
-                anomalies += step.to_index
-                normal += step.to_archive
-        if min(len(anomalies), len(normal)) >= documents:
+                anomalies.append(step.to_index)
+                normal.append(step.to_archive)
+        if min(sum(map(len, anomalies)), sum(map(len, normal))) >= documents:
             break
-    return anomalies[:documents], normal[:documents]
+    return Documents.joined(anomalies)[:documents], Documents.joined(normal)[:documents]
 
 
 async def _indexed(url: str, entries: Sequence[Entry]) -> Cost:

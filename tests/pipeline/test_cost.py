@@ -12,8 +12,8 @@ from bpstream.batch import Partition
 from bpstream.chunk import Chunk
 from tests.bench.simulated import a_pipeline, rounds
 
-FEW, MANY = 200, 400
-"""Patients; both fit into one step, of 900 kB of rows."""
+FEW, MANY = 100, 200
+"""Patients; both fit into one step, of 900 kB of rows, and their documents into 256 lines."""
 _ROUNDS = 6
 
 MOST_CALLS = 20
