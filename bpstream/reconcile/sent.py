@@ -22,6 +22,7 @@ from bpstream.reconcile.state import State
 from bpstream.resources import shipped
 from bpstream.settings import Settings
 from bpstream.stream.dead_letters import REFUSED, TOO_LARGE
+from bpstream.stream.fetched import Records
 from bpstream.stream.reader import Extent, Reader
 from bpstream.stream.rekey import chunk_of
 from bpstream.stream.wiring import pipeline
@@ -141,7 +142,7 @@ def read(
 def chunks(reader: Reader, topic: str, extent: Extent) -> Iterator[Chunk]:
     """The messages of a part of the topic."""
     for records in reader.read(topic, extent):
-        yield chunk_of(records)
+        yield chunk_of(Records.of(topic, extent.partition, records))
 
 
 def read_letters(reader: Reader, settings: Settings, ledger: Ledger, progress: Progress) -> None:

@@ -12,7 +12,7 @@ fetched, so that no commit passes over one that is not done.
 import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from faust.serializers.schemas import Schema
@@ -22,7 +22,9 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from bpstream.stream.fetched import Records
 from bpstream.stream.membership import commit_as_member
+from bpstream.stream.unpacking import unpack_in_columns
 
 SCHEME = "chunks"
 
@@ -39,7 +41,7 @@ come at once.  One that comes after a pause is fetched at once, and so is a back
 
 
 class ChunkSchema(Schema[Any, Any]):
-    """Opts a topic in: `event.value` is a list of aiokafka's records, `event.key` is None."""
+    """Opts a topic in: `event.value` is :class:`Records`, `event.key` is None."""
 
     delivers_chunks = True
 
@@ -59,7 +61,10 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         await super().on_start()
-        commit_as_member(self._ensure_consumer()._coordinator)
+        consumer: Any = self.consumer
+        client = self._ensure_consumer()
+        commit_as_member(client._coordinator)
+        unpack_in_columns(client._fetcher, consumer.delivers_chunks)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -82,7 +87,11 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         """
         await asyncio.sleep(self._fetch_after - time.monotonic())
         consumer.resume(*consumer.paused())
-        records = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        records = {
+            tp: found[0] if isinstance(found[0], Records) else found
+            for tp, found in fetched.items()
+        }
         if records and all(
             consumer.highwater(tp) == fetched[-1].offset + 1 for tp, fetched in records.items()
         ):
@@ -131,6 +140,10 @@ class ChunkConsumer(driver.Consumer):
         )
         await super().subscribe(topics)
 
+    def delivers_chunks(self, topic: str) -> bool:
+        """Whether a topic is delivered in chunks."""
+        return topic in self._chunk_topics
+
     async def getmany(  # the signature is Faust's
         self,
         timeout: float,  # noqa: ASYNC109
@@ -150,9 +163,10 @@ class ChunkConsumer(driver.Consumer):
             return bool(active is None or tp in active or tp in self._buffered_partitions)
 
         single: dict[TP, list[Any]] = {}
+        fetched: Any
         for fetched_tp, fetched in records.items():
             tp = ensure_TP(fetched_tp)
-            if tp.topic not in self._chunk_topics:
+            if not self.delivers_chunks(tp.topic):
                 single[tp] = fetched
                 continue
             for chunk in _sliced(await self._continued(tp, fetched), self.app.chunk_size):
@@ -173,7 +187,7 @@ class ChunkConsumer(driver.Consumer):
                 self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
                 yield tp, self._to_message(tp, record)
 
-    async def _continued(self, tp: TP, records: Sequence[Any]) -> Sequence[Any]:
+    async def _continued(self, tp: TP, records: Records) -> Records:
         """The part of `records` that goes on where the last chunk ended; empty: fetch again.
 
         A fetch that was under way while Faust sought, or that was cut short because the
@@ -181,26 +195,27 @@ class ChunkConsumer(driver.Consumer):
         """
         expected = self._next.get(tp)
         if expected is None:
-            return []
-        if not records or records[0].offset == expected:
+            return records[:0]
+        first = records[0].offset
+        if first == expected:
             return records
-        if records[0].offset < expected:
-            return [record for record in records if record.offset >= expected]
+        if first < expected:
+            return records.since(expected)
         if self._looked_again.get(tp) == expected:
             # The broker has nothing there: compacted, transactional, or gone.
             return records
         self._looked_again[tp] = expected
         await self.seek(tp, expected)
-        return []
+        return records[:0]
 
-    def _chunk_message(self, tp: TP, records: Sequence[Any], generation: int) -> Any:
+    def _chunk_message(self, tp: TP, records: Records, generation: int) -> Any:
         last = records[-1]
         message: Any = ConsumerMessage(
             topic=last.topic,
             partition=last.partition,
             offset=last.offset,
             timestamp=last.timestamp / 1000.0,
-            timestamp_type=last.timestamp_type,
+            timestamp_type=-1,  # unknown
             headers=None,
             key=None,
             value=None,
@@ -283,12 +298,12 @@ class ChunkConsumer(driver.Consumer):
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         # A chunk covers the offsets between its messages, compacted or transactional ones too.
-        if tp.topic not in self._chunk_topics:
+        if not self.delivers_chunks(tp.topic):
             await super()._add_gap(tp, offset_from, offset_to)
 
     def _new_offset(self, tp: TP) -> int | None:
         """The offset to commit: behind the last of the chunks done in an unbroken row."""
-        if tp.topic not in self._chunk_topics:
+        if not self.delivers_chunks(tp.topic):
             return super()._new_offset(tp)
         in_flight, done = self._in_flight[tp], self._acked_index[tp]
         last = None
@@ -358,7 +373,7 @@ class ChunkConsumer(driver.Consumer):
         }
 
 
-def _sliced(records: Sequence[Any], size: int) -> list[Sequence[Any]]:
+def _sliced(records: Records, size: int) -> list[Records]:
     if len(records) <= size:
         return [records] if records else []
     return [records[start : start + size] for start in range(0, len(records), size)]

@@ -1,7 +1,7 @@
 """Reading a topic from its start to its end as it is now, beside the consumer group."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -12,6 +12,7 @@ from bpstream.errors import StartError
 from bpstream.settings import Settings
 from bpstream.stream import embedded
 from bpstream.stream.connection import ANSWER_WITHIN, Connection
+from bpstream.stream.fetched import Fetched
 from bpstream.stream.topics import MAX_MESSAGE_BYTES, lineage_of
 
 _STALLED_AFTER = 60.0
@@ -21,19 +22,6 @@ _PATIENCE = 0.2
 
 _PASSES = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE}
 """What a client mends by itself: it connects again."""
-
-
-class Fetched(NamedTuple):
-    """A record as it was fetched; the names are aiokafka's, so that `rekey` takes it as well."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    """Milliseconds since 1970."""
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
 
 
 class Extent(NamedTuple):

@@ -5,15 +5,14 @@ on as it came, under the patient's key, and its headers tell where it stood firs
 """
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpstream.batch import Batch
 from bpstream.chunk import Chunk, Kept, Origins
 from bpstream.reading import Origin
+from bpstream.stream.fetched import Records
 from bpstream.stream.publish import Record
 
 _ORIGIN = "origin"
@@ -64,71 +63,64 @@ def homeward(batch: Batch) -> list[Record]:
     return records
 
 
-def chunk_of(records: Sequence[Any]) -> Chunk:
-    """Records of one partition of the input topic (aiokafka's) as a chunk."""
-    n = len(records)
-    offset = _offsets(records)
+def chunk_of(records: Records) -> Chunk:
+    """Records of the input topic as a chunk."""
+    n, offset = len(records), records.offsets
+    told = {at: dict(headers) for at, headers in records.headers.items()}
     return Chunk(
-        topic=records[0].topic,
+        topic=records.topic,
         offset=offset,
-        values=[record.value for record in records],
-        keys=[record.key for record in records],
-        arrived_at=np.fromiter((record.timestamp for record in records), np.int64, n) * 1000,
-        origins=Origins(np.full(n, records[0].partition, np.int32), offset, np.zeros(n, np.int64)),
-        retried=_retried(records),
-        archived=_archived(records),
+        values=records.values,
+        keys=records.keys,
+        arrived_at=records.timestamps * 1000,
+        origins=Origins(np.full(n, records.partition, np.int32), offset, np.zeros(n, np.int64)),
+        retried=_retried(told),
+        archived=_archived(told),
     )
 
 
-def rekeyed_chunk_of(records: Sequence[Any], *, topic: str) -> Chunk:
-    """Records of one partition of the re-keyed topic as a chunk.
+def rekeyed_chunk_of(records: Records, *, topic: str) -> Chunk:
+    """Records of the re-keyed topic as a chunk.
 
     They tell where they came from.  What does not say that it came from the input topic
     `topic` is left out: apps with other input topics may share the re-keyed one.
     """
-    told = [_STOOD.fullmatch(dict(record.headers).get(_ORIGIN) or b"") for record in records]
     ours = topic.encode()
-    home = [(record, at) for record, at in zip(records, told, strict=True) if at and at[1] == ours]
-    stood = np.array([list(map(int, at.groups()[1:])) for _, at in home], np.int64)
-    stood = stood.reshape(len(home), 4)
-    kept = [record for record, _ in home]
+    home, told, stood = [], [], []
+    for position, headers in records.headers.items():
+        each = dict(headers)
+        origin = _STOOD.fullmatch(each.get(_ORIGIN) or b"")
+        if origin and origin[1] == ours:
+            home.append(position)
+            told.append(each)
+            stood.append(list(map(int, origin.groups()[1:])))
+    origins = np.array(stood, np.int64).reshape(len(home), 4)
     return Chunk(
-        topic=records[0].topic,
-        offset=_offsets(kept),
-        values=[record.value for record in kept],
+        topic=records.topic,
+        offset=records.offsets[home],
+        values=[records.values[position] for position in home],
         # The original one.  Without, it had none.
-        keys=[dict(record.headers).get(_KEY) for record in kept],
-        arrived_at=stood[:, 3],
-        origins=Origins(stood[:, 0].astype(np.int32), stood[:, 1], stood[:, 2]),
+        keys=[each.get(_KEY) for each in told],
+        arrived_at=origins[:, 3],
+        origins=Origins(origins[:, 0].astype(np.int32), origins[:, 1], origins[:, 2]),
         rekeyed=True,
-        paths=[
-            (dict(record.headers).get(_PATH) or b"").decode(errors="replace") for record in kept
-        ],
-        retried=_retried(kept),
-        archived=_archived(kept),
+        paths=[(each.get(_PATH) or b"").decode(errors="replace") for each in told],
+        retried=_retried(dict(enumerate(told))),
+        archived=_archived(dict(enumerate(told))),
     )
 
 
-def _retried(records: Sequence[Any]) -> frozenset[int]:
-    return frozenset(
-        position
-        for position, record in enumerate(records)
-        if record.headers and RETRIED in dict(record.headers)
-    )
+def _retried(told: Mapping[int, Mapping[str, bytes]]) -> frozenset[int]:
+    return frozenset(position for position, headers in told.items() if RETRIED in headers)
 
 
-def _archived(records: Sequence[Any]) -> dict[int, Kept]:
-    told = {
-        position: _KEPT.fullmatch(dict(record.headers).get(ARCHIVED) or b"")
-        for position, record in enumerate(records)
-        if record.headers
+def _archived(told: Mapping[int, Mapping[str, bytes]]) -> dict[int, Kept]:
+    found = {
+        position: _KEPT.fullmatch(headers.get(ARCHIVED) or b"")
+        for position, headers in told.items()
     }
     return {
-        position: Kept(found[1].decode(errors="replace"), int(found[2]))
-        for position, found in told.items()
-        if found
+        position: Kept(kept[1].decode(errors="replace"), int(kept[2]))
+        for position, kept in found.items()
+        if kept
     }
-
-
-def _offsets(records: Sequence[Any]) -> NDArray[np.int64]:
-    return np.fromiter((record.offset for record in records), np.int64, len(records))

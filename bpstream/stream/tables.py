@@ -20,6 +20,7 @@ from bpstream.checkpoint import Archived, Checkpoint, Claim, Paused, epoch_of
 from bpstream.errors import StartError
 from bpstream.patients import Patients, stamp_of
 from bpstream.stream.delivery import ChunkSchema
+from bpstream.stream.fetched import Records
 from bpstream.stream.publish import Publisher, Record
 
 log = logging.getLogger(__name__)
@@ -120,9 +121,10 @@ class PatientStore(Store[bytes, bytes]):
         """
         for event in batch:
             partition = self.partition(event.message.partition)
-            records = event.message.value
+            records: Records = event.message.value
+            keys: Any = records.keys  # A compacted topic takes nothing without.
             try:
-                partition.apply((record.offset, record.key, record.value) for record in records)
+                partition.apply(zip(records.offsets.tolist(), keys, records.values, strict=True))
             except ValueError as error:
                 # Not raised: Faust would log it, try again without end, and could not stop.
                 partition.lost = True

@@ -11,6 +11,7 @@ from faust.types import TP
 
 from bpstream.alert import FIRING, PHYSIOLOGICAL, Alert
 from bpstream.checkpoint import CLAIM, KEY, Applied, Checkpoint, Claim
+from bpstream.stream.fetched import Records
 from bpstream.stream.publish import Record, partition_of
 from bpstream.stream.tables import Changelog, OwnedPartition
 
@@ -42,6 +43,11 @@ def fetched(
         serialized_value_size=len(value or b""),
         headers=tuple(headers),
     )
+
+
+def together(first: Any, *more: Any) -> Records:
+    """Records of one partition, as they come in one fetch."""
+    return Records.of(first.topic, first.partition, [first, *more])
 
 
 def faust_app(**settings: Any) -> faust.App:

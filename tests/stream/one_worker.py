@@ -30,7 +30,7 @@ from bpstream.stream.stores import Stores
 from bpstream.stream.tables import OwnedPartition, PatientTable
 from bpstream.stream.topics import Topics
 from tests.pipeline.messages import TOPIC, a_pipeline, at
-from tests.stream.helpers import faust_app, fetched
+from tests.stream.helpers import faust_app, fetched, together
 from tests.stream.owners import CHANGELOG, Contested
 from tests.test_silence import STALE
 
@@ -165,10 +165,14 @@ class Worker:
             offset=offset,
             follows=None,
             generation_id=self.generation,
-            value=[
-                fetched(offset + nth, value, topic=TOPIC, timestamp=at(1) // 1000, headers=headers)
-                for nth, value in enumerate(values)
-            ],
+            value=together(
+                *(
+                    fetched(
+                        offset + nth, value, topic=TOPIC, timestamp=at(1) // 1000, headers=headers
+                    )
+                    for nth, value in enumerate(values)
+                )
+            ),
         )
         event = SimpleNamespace(message=message, ack=lambda: self.acked.append(offset))
         await self.classifier.lanes.put(0, event)

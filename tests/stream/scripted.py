@@ -7,7 +7,7 @@ from mode import Service
 from yarl import URL
 
 from bpstream.stream.delivery import ChunkConsumer, Transport
-from tests.stream.helpers import faust_app, tp
+from tests.stream.helpers import faust_app, together, tp
 
 COMPANION = TP("plain", 0)
 """A partition of a topic that is not delivered in chunks."""
@@ -36,7 +36,11 @@ class Scripted(ChunkConsumer):
         return thread
 
     async def _wait_next_records(self, timeout: float) -> Any:
-        return self.fetches.pop(0), {tp(), tp(1), COMPANION, CHANGELOG}
+        fetched = {
+            at: together(*records) if self.delivers_chunks(at.topic) else records
+            for at, records in self.fetches.pop(0).items()
+        }
+        return fetched, {tp(), tp(1), COMPANION, CHANGELOG}
 
     async def _seek(self, partition: TP, offset: int) -> None:
         self.sought.append((partition, offset))

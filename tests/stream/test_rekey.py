@@ -13,7 +13,7 @@ from bpstream.batch import Batch
 from bpstream.chunk import Chunk, Kept
 from bpstream.reading import Details, Origin, Reading, Readings, Retraction
 from bpstream.stream.rekey import archived, chunk_of, going_home, homeward, rekeyed_chunk_of
-from tests.stream.helpers import EPOCH_OF_TESTS, fetched
+from tests.stream.helpers import EPOCH_OF_TESTS, fetched, together
 
 TOPIC = "blood_pressure_fhir"
 
@@ -67,19 +67,18 @@ def sent_home(chunk: Chunk, away: list[Origin], retracted: Sequence[Origin] = ()
 
 
 def an_input_chunk(partition: int = 3, first: int = 40) -> Chunk:
-    return chunk_of(
-        [
-            fetched(
-                first + n,
-                b"message %d" % n,
-                topic=TOPIC,
-                partition=partition,
-                key=b"another key",
-                timestamp=EPOCH_OF_TESTS + n,
-            )
-            for n in range(5)
-        ]
+    records = (
+        fetched(
+            first + n,
+            b"message %d" % n,
+            topic=TOPIC,
+            partition=partition,
+            key=b"another key",
+            timestamp=EPOCH_OF_TESTS + n,
+        )
+        for n in range(5)
     )
+    return chunk_of(together(*records))
 
 
 def test_fetched_records_are_a_chunk_that_stands_where_it_was_fetched():
@@ -106,7 +105,7 @@ def test_a_retraction_goes_home_under_its_patients_key_in_its_turn():
     records = sent_home(an_input_chunk(), places, [Origin(1), entry])
     assert [record.key for record in records] == [b"p0", b"r0", b"p1", b"r1", b"p2"]
     assert records[1].value == b"message 1"
-    home = rekeyed_chunk_of(records, topic=TOPIC)
+    home = rekeyed_chunk_of(together(*records), topic=TOPIC)
     assert (home.values[3], home.paths[3]) == (b"a DELETE", "Bundle.entry[3]")
     assert (int(home.origins.offset[3]), int(home.origins.entry[3])) == (42, 3)
 
@@ -125,7 +124,7 @@ def test_who_is_told_to_go_home_is_told_in_the_order_of_the_records():
 )
 def test_wherever_a_reading_stood_first_is_known_at_home(away, partition, first):
     chunk = an_input_chunk(partition, first)
-    home = rekeyed_chunk_of(sent_home(chunk, away), topic=TOPIC)
+    home = rekeyed_chunk_of(together(*sent_home(chunk, away)), topic=TOPIC)
     assert home.rekeyed
     assert home.origins.partition.tolist() == [partition] * len(away)
     assert home.origins.offset.tolist() == [first + at.message for at in away]
@@ -140,10 +139,11 @@ def test_what_other_apps_sent_home_is_left_out():
     theirs = [
         record
         for topic in ("blood_pressure_fhir.test", "blood_pressure", "another:blood_pressure_fhir")
-        for record in sent_home(chunk_of([fetched(0, topic=topic)]), [Origin(0)])
+        for record in sent_home(chunk_of(together(fetched(0, topic=topic))), [Origin(0)])
     ]
     mixed = [ours[0], *theirs, ours[1]]
-    kept = rekeyed_chunk_of([replace(r, offset=n) for n, r in enumerate(mixed)], topic=TOPIC)
+    numbered = together(*(replace(record, offset=n) for n, record in enumerate(mixed)))
+    kept = rekeyed_chunk_of(numbered, topic=TOPIC)
     assert list(kept.values) == [b"message 0", b"message 1"]
     assert kept.offset.tolist() == [0, 4]
 
@@ -162,7 +162,7 @@ def test_what_other_apps_sent_home_is_left_out():
     ],
 )
 def test_what_nobody_sent_home_does_not_stop_the_worker(headers):
-    chunk = rekeyed_chunk_of([fetched(0, topic="rekeyed", headers=headers)], topic=TOPIC)
+    chunk = rekeyed_chunk_of(together(fetched(0, topic="rekeyed", headers=headers)), topic=TOPIC)
     assert len(chunk) == 0
     assert chunk.origins.offset.dtype == np.int64
 
@@ -177,9 +177,9 @@ def test_that_it_was_archived_and_when_goes_along():
         ("retried", b""),
     ]
     records = [fetched(n, topic=TOPIC, headers=[each]) for n, each in enumerate(told)]
-    first = chunk_of([*records, fetched(9, topic=TOPIC)])
+    first = chunk_of(together(*records, fetched(9, topic=TOPIC)))
     away = [Origin(n) for n in range(7)]
-    home = rekeyed_chunk_of(sent_home(first, away), topic=TOPIC)
+    home = rekeyed_chunk_of(together(*sent_home(first, away)), topic=TOPIC)
     expected = {0: Kept("b7e0:1-x", 1769722371619300), 3: Kept("\ufffd", 7)}
     assert (first.archived, home.archived) == (expected, expected)
     assert home.take(np.array([2, 3])).archived == {1: Kept("\ufffd", 7)}
@@ -190,6 +190,7 @@ def test_the_original_key_and_that_it_was_a_dead_letter_go_along():
         fetched(0, b"first", topic=TOPIC, key=b"ward 7", headers=[("retried", b"0:1:0")]),
         fetched(1, b"second", topic=TOPIC, key=None),
     ]
-    home = rekeyed_chunk_of(sent_home(chunk_of(records), [Origin(0), Origin(1)]), topic=TOPIC)
+    chunk = chunk_of(together(*records))
+    home = rekeyed_chunk_of(together(*sent_home(chunk, [Origin(0), Origin(1)])), topic=TOPIC)
     assert home.keys == [b"ward 7", None]
-    assert chunk_of(records).retried == home.retried == {0}
+    assert chunk.retried == home.retried == {0}

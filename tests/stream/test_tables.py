@@ -22,6 +22,7 @@ from tests.stream.helpers import (
     nothing_to_read,
     readings_of,
     row_bytes,
+    together,
     tp,
 )
 
@@ -91,8 +92,8 @@ async def test_what_is_read_again_of_the_changelog_does_not_take_a_row_back(stor
 
 
 def event(*records: Any) -> Any:
-    first = records[0]
-    message = SimpleNamespace(value=records, topic=first.topic, partition=first.partition)
+    value = together(*records)
+    message = SimpleNamespace(value=value, topic=value.topic, partition=value.partition)
     return SimpleNamespace(message=message)
 
 
