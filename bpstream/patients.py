@@ -15,6 +15,7 @@ from bpstream.clinical.alarms import SLOT
 from bpstream.clinical.early_warning_targets import TARGETS
 from bpstream.clinical.history import HISTORY, SERIES
 from bpstream.clinical.structures import whole
+from bpstream.copied import Copied
 
 LAYOUT = 3
 RECENT = 16
@@ -141,19 +142,18 @@ class Patients:
         ids = self._ids
         return [ids[position] for position in positions.tolist()]
 
-    def copy_bytes(self, positions: NDArray[np.intp]) -> list[bytes]:
-        """The rows at `positions` as they are now, one bytes object each.
+    def copied(self, positions: NDArray[np.intp]) -> Copied:
+        """The rows at `positions` as they are now.
 
         The end is left out of a patient without an arterial line.
         """
         packed, size, end = whole(self._rows)[positions].tobytes(), ROW.itemsize, HISTORY.itemsize
-        of_line = np.frombuffer(packed, np.uint8).reshape(-1, size)[:, -end:]
-        ends = np.arange(size, len(packed) + 1, size) - ~of_line.any(axis=1) * end
-        starts = range(0, len(packed), size)
-        return [packed[start:stop] for start, stop in zip(starts, ends.tolist(), strict=True)]
+        of_line = np.frombuffer(packed, np.uint8).reshape(-1, size)[:, -end:].any(axis=1)
+        sizes = np.where(of_line, size, size - end).tolist()
+        return Copied(self.ids(positions), sizes, range(0, len(packed), size), packed)
 
     def load(self, values: Mapping[str, bytes]) -> list[str]:
-        """Put rows as `copy_bytes` made them in place of earlier ones.
+        """Put rows as `copied` gives them in place of earlier ones.
 
         Returns the patients whose row here is of a later step than the one given.
         """

@@ -236,7 +236,7 @@ class Pipeline:
             entries=entries,
             origins=readings.origin,
             alerts=alerts,
-            rows=list(zip(patients.ids(changed), patients.copy_bytes(changed), strict=True)),
+            rows=patients.copied(changed),
             checkpoint=checkpoint.copy(),
             readings=int(np.count_nonzero(readings.kind == Kind.READING)),
             aggregates=int(np.count_nonzero(readings.kind == Kind.AGGREGATE)),

@@ -9,4 +9,4 @@ def whole(structures: NDArray[np.void]) -> NDArray[np.void]:
 
     What is taken from it is a structure again by `.view`.
     """
-    return structures.view(np.dtype((np.void, structures.dtype.itemsize)))
+    return structures.view(f"V{structures.dtype.itemsize}")

@@ -70,7 +70,8 @@ def row_bytes(patient_id: str, *, readings: int, epoch: int = 0, step: int = 0) 
     """The value of a changelog record of `patient_id`."""
     partition = OwnedPartition(0)
     counted(partition, patient_id, readings=readings, epoch=epoch, step=step)
-    return partition.patients.copy_bytes(np.array([0]))[0]
+    ((_, row),) = partition.patients.copied(np.array([0]))
+    return row
 
 
 def a_checkpoint(epoch: int, step: int = 0, *, offset: int = 0) -> tuple[bytes, bytes]:
