@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bpstream.alert import Alert
 from bpstream.checkpoint import Checkpoint
 from bpstream.chunk import Chunk
+from bpstream.copied import Copied
 from bpstream.document import Removal
 from bpstream.documents import NONE, Documents
 from bpstream.patients import ROW, Patients
@@ -34,7 +35,7 @@ class Partition:
         patients.rows["stamp"][changed] = checkpoint.stamp
         return Step(
             alerts=alerts,
-            rows=list(zip(patients.ids(changed), patients.copy_bytes(changed), strict=True)),
+            rows=patients.copied(changed),
             checkpoint=checkpoint.copy(),
         )
 
@@ -76,7 +77,7 @@ class Step:
     copies, so that the next step may be taken before.
     """
 
-    rows: list[tuple[str, bytes]] = field(default_factory=list)
+    rows: Copied = field(default_factory=Copied)
     """The patients that changed, and what is known of each from now on."""
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     """How far the partition has come with this step."""

@@ -14,6 +14,7 @@ from bpstream.alert import Alert
 from bpstream.batch import Batch, Partition, Step
 from bpstream.checkpoint import Earlier
 from bpstream.chunk import Chunk
+from bpstream.copied import Copied
 from bpstream.document import Entry, Removal, month_of
 from bpstream.patients import TAGS
 from bpstream.reading import AMENDS, Flag, Origin, Readings, Retraction
@@ -190,7 +191,7 @@ class Corrections:
         step.checkpoint = checkpoint.copy()
         if row is not None and applies:
             row["stamp"] = checkpoint.stamp
-            step.rows = [(patient_id, row.tobytes())]
+            step.rows = Copied.of([(patient_id, row.tobytes())])
         return step
 
     def _earlier(self, reading: np.void) -> Earlier:

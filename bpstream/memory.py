@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpstream.clinical import rules
+from bpstream.clinical.structures import whole
 from bpstream.encoding import Judged
 from bpstream.patients import AGGREGATE, COUNTERS, RECENT, Patients
 from bpstream.reading import Flag, Kind, Readings
@@ -157,20 +158,20 @@ def remember(
     kept["flags"] = readings.flags
     kept["tags"] = judged.tags | np.where(spot, 0, AGGREGATE).astype(np.uint8)
     kept["severity"] = judged.severity
-    kept = kept[order]
+    kept = whole(kept)[order].view(kept.dtype)
     # Of more than RECENT readings the last ones win: they are assigned last.
     slot = (state["next"][patient].astype(np.intp) + nth) % RECENT
     if places:
         place = np.array([places.get(position, -1) for position in order.tolist()])
         slot = np.where(place < 0, slot, place)
         count = count * (place[first] < 0)
-    state["recent"][patient, slot] = kept
+    whole(state["recent"])[patient, slot] = whole(kept)
     state["next"][changed] = (state["next"][changed] + count) % RECENT
 
     on_time = np.flatnonzero(spot[order] & (kept["taken_at"] >= state["last"]["taken_at"][patient]))
     # By time, so that of several the newest is assigned last.
     on_time = on_time[np.argsort(kept["taken_at"][on_time], kind="stable")]
-    state["last"][patient[on_time]] = kept[on_time]
+    whole(state["last"])[patient[on_time]] = whole(kept)[on_time]
     newest = order[on_time]
     state["risk"][patient[on_time]] = judged.risk[newest]
     state["warning"][patient[on_time]] = judged.warning[:, newest].T

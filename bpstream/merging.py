@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from bpstream import pipeline
 from bpstream.batch import Step
+from bpstream.copied import Copied
 from bpstream.documents import Documents
 
 
@@ -52,7 +53,7 @@ def merged(steps: Sequence[Step]) -> Step:
     if len(steps) == 1:
         return steps[0]
     return Step(
-        rows=list({who: row for step in steps for who, row in step.rows}.items()),
+        rows=Copied.of({who: row for step in steps for who, row in step.rows}.items()),
         checkpoint=steps[-1].checkpoint,
         to_archive=Documents.joined([step.to_archive for step in steps]),
         to_index=Documents.joined([step.to_index for step in steps]),
@@ -98,4 +99,8 @@ def _takes_out(step: Step) -> bool:
 
 def _bytes_of(step: Step) -> dict[str, int]:
     """By patient, about how many bytes of the changelog the row takes."""
-    return {who: pipeline.RECORD_OVERHEAD + len(who.encode()) + len(row) for who, row in step.rows}
+    rows = step.rows
+    return {
+        who: pipeline.RECORD_OVERHEAD + len(who.encode()) + size
+        for who, size in zip(rows.ids, rows.sizes, strict=True)
+    }

@@ -14,6 +14,8 @@ from bpstream.clinical.alarm_rules import SLOTS
 from bpstream.clinical.alarms import SLOT
 from bpstream.clinical.early_warning_targets import TARGETS
 from bpstream.clinical.history import HISTORY, SERIES
+from bpstream.clinical.structures import whole
+from bpstream.copied import Copied
 
 LAYOUT = 3
 RECENT = 16
@@ -77,6 +79,13 @@ _PLACES = np.concatenate([np.arange(RECENT), np.arange(RECENT)])
 _STAMP = slice(1, 9)
 """Where in a row's bytes its stamp stands."""
 
+_NEW = np.zeros(1, ROW)
+"""The row of a patient without a reading."""
+_NEW["layout"] = LAYOUT
+_NEW["offset"] = _NEW["partition"] = -1
+_NEW["last"]["taken_at"] = LONG_AGO
+_NEW["risk"] = _NEW["warning"] = np.nan
+
 _ZERO = b"\0"
 _FIRST_CAPACITY = 256
 
@@ -133,45 +142,43 @@ class Patients:
         ids = self._ids
         return [ids[position] for position in positions.tolist()]
 
-    def copy_bytes(self, positions: NDArray[np.intp]) -> list[bytes]:
-        """The rows at `positions` as they are now, one bytes object each.
+    def copied(self, positions: NDArray[np.intp]) -> Copied:
+        """The rows at `positions` as they are now.
 
         The end is left out of a patient without an arterial line.
         """
-        rows = self._rows[positions]
-        packed, size, end = rows.tobytes(), ROW.itemsize, HISTORY.itemsize
-        of_line = np.frombuffer(packed, np.uint8).reshape(-1, size)[:, -end:]
-        ends = np.arange(size, len(packed) + 1, size) - ~of_line.any(axis=1) * end
-        starts = range(0, len(packed), size)
-        return [packed[start:stop] for start, stop in zip(starts, ends.tolist(), strict=True)]
+        packed, size, end = whole(self._rows)[positions].tobytes(), ROW.itemsize, HISTORY.itemsize
+        of_line = np.frombuffer(packed, np.uint8).reshape(-1, size)[:, -end:].any(axis=1)
+        sizes = np.where(of_line, size, size - end).tolist()
+        return Copied(self.ids(positions), sizes, range(0, len(packed), size), packed)
 
     def load(self, values: Mapping[str, bytes]) -> list[str]:
-        """Put rows as `copy_bytes` made them in place of earlier ones.
+        """Put rows as `copied` gives them in place of earlier ones.
 
         Returns the patients whose row here is of a later step than the one given.
         """
         if not values:
             return []
         positions = self.positions(list(values))
-        whole = (value.ljust(ROW.itemsize, _ZERO) for value in values.values())
-        given = np.frombuffer(b"".join(whole), ROW)
+        padded = (value.ljust(ROW.itemsize, _ZERO) for value in values.values())
+        given = np.frombuffer(b"".join(padded), ROW)
         later = self._rows["stamp"][positions] > given["stamp"]
-        self._rows[positions[~later]] = given[~later]
+        whole(self._rows)[positions[~later]] = whole(given)[~later]
         return self.ids(positions[later])
 
     def _add(self, patient_ids: Iterable[str]) -> None:
+        before = len(self._ids)
         for patient_id in patient_ids:
             if patient_id not in self._position:
                 self._position[patient_id] = len(self._ids)
                 self._ids.append(patient_id)
-        if len(self._ids) > len(self._rows):
-            grown = np.zeros(max(_FIRST_CAPACITY, 2 * len(self._ids)), ROW)
-            grown["layout"] = LAYOUT
-            grown["offset"] = grown["partition"] = -1
-            grown["last"]["taken_at"] = LONG_AGO
-            grown["risk"] = grown["warning"] = np.nan
-            grown[: len(self._rows)] = self._rows
+        after = len(self._ids)
+        if after > len(self._rows):
+            # What is not yet anyone's is not touched: until then it takes no memory.
+            grown = np.empty(max(_FIRST_CAPACITY, 2 * after), ROW)
+            whole(grown)[:before] = whole(self._rows)[:before]
             self._rows = grown
+        whole(self._rows)[before:after] = whole(_NEW)
 
 
 def stamp_of(value: bytes) -> int:

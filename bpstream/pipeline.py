@@ -8,7 +8,7 @@ the checkpoint, into one record batch of the changelog.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 
 import numpy as np
@@ -46,12 +46,12 @@ class Pipeline:
         parser: Parser,
         model: Model,
         alarms: Alarms,
-        home: Callable[[str], int],
+        home: Callable[[Sequence[str]], Sequence[int]],
         topic: str,
         archive_all: bool = False,
         index_all: bool = False,
     ) -> None:
-        """`home` gives a patient's partition; `topic` stands in every document."""
+        """`home` gives the partition of each patient; `topic` stands in every document."""
         self.parser, self.model, self.alarms = parser, model, alarms
         self.home, self.topic = home, topic
         self.archive_all, self.index_all = archive_all, index_all
@@ -149,10 +149,11 @@ class Pipeline:
 
     def _strangers(self, chunk: Chunk, patients: set[str], partition: Partition) -> set[str]:
         """Those of the patients who are at home in another partition."""
-        if chunk.rekeyed:
+        unknown = [] if chunk.rekeyed else list(partition.patients.unknown(patients))
+        if not unknown:
             return set()
-        home, number = self.home, partition.number
-        return {who for who in partition.patients.unknown(patients) if home(who) != number}
+        homes = zip(unknown, self.home(unknown), strict=True)
+        return {who for who, home in homes if home != partition.number}
 
     def _end_of_step(self, readings: Readings, start: int) -> int:
         """The first reading that no longer fits into a step which begins at `start`."""
@@ -235,7 +236,7 @@ class Pipeline:
             entries=entries,
             origins=readings.origin,
             alerts=alerts,
-            rows=list(zip(patients.ids(changed), patients.copy_bytes(changed), strict=True)),
+            rows=patients.copied(changed),
             checkpoint=checkpoint.copy(),
             readings=int(np.count_nonzero(readings.kind == Kind.READING)),
             aggregates=int(np.count_nonzero(readings.kind == Kind.AGGREGATE)),

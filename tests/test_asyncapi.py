@@ -134,7 +134,7 @@ async def test_a_dead_letter_and_its_mark_have_the_headers_that_are_told():
 
 
 def test_a_reading_on_its_way_home_has_the_headers_that_are_told():
-    pipeline: Pipeline = a_pipeline(home=lambda _: 1)
+    pipeline: Pipeline = a_pipeline(home=lambda patient_ids: [1] * len(patient_ids))
     for value in (an_observation(), a_bundle(an_observation())):
         held = chunk([Message(0, json.dumps(value).encode(), at(24 * 60))])
         (record,) = homeward(Owner(pipeline).read(held))

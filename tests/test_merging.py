@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bpstream import pipeline
 from bpstream.batch import Step
 from bpstream.checkpoint import Checkpoint
+from bpstream.copied import Copied
 from bpstream.document import Entry, Removal
 from bpstream.documents import Documents
 from bpstream.merging import merged, runs
@@ -143,7 +144,7 @@ def test_a_step_is_alone_whatever_it_takes_something_out_of(leaves):
 
 
 def changed(patients: str, size: int = 100) -> Waits:
-    return Waits(Step(rows=[(patient, bytes(size)) for patient in patients]))
+    return Waits(Step(rows=Copied.of((patient, bytes(size)) for patient in patients)))
 
 
 @pytest.mark.parametrize(
@@ -169,8 +170,8 @@ def test_the_rows_of_a_run_fit_into_one_record_batch(monkeypatch, steps, found):
 
 
 def test_of_steps_stored_as_one_the_last_rows_and_the_last_checkpoint_are_written():
-    first = Step(rows=[("a", b"1"), ("b", b"1")], checkpoint=Checkpoint(step=1))
-    second = Step(rows=[("c", b"2"), ("a", b"2")], checkpoint=Checkpoint(step=2))
+    first = Step(rows=Copied.of([("a", b"1"), ("b", b"1")]), checkpoint=Checkpoint(step=1))
+    second = Step(rows=Copied.of([("c", b"2"), ("a", b"2")]), checkpoint=Checkpoint(step=2))
     step = merged([first, second])
     assert sorted(step.rows) == [("a", b"2"), ("b", b"1"), ("c", b"2")]
     assert step.checkpoint is second.checkpoint

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from bpstream.clinical.alarm_rule import SLOTS, Kind, Rule
 from bpstream.clinical.alerts import SLOT, Change, Edges, State, alert_id
 from bpstream.clinical.conditions import Bools, Measures, Positions
-from bpstream.clinical.courses import BYTES, FIRING, NORMAL, Columns, Courses
+from bpstream.clinical.courses import FIRING, NORMAL, Columns, Courses
 from bpstream.clinical.limits import Own, marked
+from bpstream.clinical.structures import whole
 from bpstream.clinical.verdicts import Verdicts
 
 __all__ = ["SLOT", "Change", "Edges", "Engine", "State", "alert_id"]
@@ -94,14 +95,14 @@ class Engine:
             columns=self._columns,
             rule=rule,
             first=first,
-            held=held.view(BYTES)[nth[first], rule[first]].view(SLOT),
+            held=whole(held)[nth[first], rule[first]].view(SLOT),
             holds=holds.ravel().take(cell),
             clear=clear.ravel().take(cell),
             identity=identity.take(at),
             seconds=np.minimum(np.maximum(taken_at // 1_000_000, 0), _LAST_SECOND).take(at),
         )
         ends, edges = courses.outcome(at)
-        slots.view(BYTES)[rows[at[first]], rule[first]] = ends.view(BYTES)
+        whole(slots)[rows[at[first]], rule[first]] = whole(ends)
         return edges if own is None else self._with_own_bounds(edges, holds, own)
 
     def _with_own_bounds(self, edges: Edges, holds: NDArray[np.int8], own: Own) -> Edges:

@@ -14,10 +14,9 @@ from bpstream.clinical.alarm_rule import MOST_READINGS, Rule
 from bpstream.clinical.alerts import SLOT, Change, Edges, State, mix, salt
 from bpstream.clinical.categories import Severity
 from bpstream.clinical.conditions import MEASURES, Bools, Floats, Positions
+from bpstream.clinical.structures import whole
 
-# NumPy copies records field by field, and bytes at once.
-BYTES = np.dtype((np.void, SLOT.itemsize))
-_EMPTY = np.zeros((), BYTES)
+_EMPTY = whole(np.zeros(1, SLOT))
 
 # NumPy is slow to find out that the member of an enum is a number.
 NORMAL, PENDING, FIRING = (int(each) for each in State)
@@ -86,7 +85,7 @@ class Courses:
     ) -> None:
         self.columns, self.rule, self.first, self.held = columns, rule, first, held
         self.clear, self.identity, self.seconds = clear, identity, seconds
-        held.view(BYTES)[held["mark"] != columns.mark[rule[first]]] = _EMPTY
+        whole(held)[held["mark"] != columns.mark[rule[first]]] = _EMPTY
         self.firsts, self.course = np.flatnonzero(first), np.cumsum(first) - 1
         self.places = np.arange(len(first))
         self.offends = holds >= 0
@@ -150,7 +149,7 @@ class Courses:
         goes_on = firing & (slot["alert"] == self.held["alert"])
         rose = slot["severity"] > self.held["severity"]
         slot["released"] = np.where(goes_on & ~rose, self.held["released"], 0)
-        slot.view(BYTES)[~firing & ~self.offends[last]] = _EMPTY
+        whole(slot)[~firing & ~self.offends[last]] = _EMPTY
         return slot
 
     def _changed(self, reading: Positions) -> Positions:

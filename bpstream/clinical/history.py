@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpstream.clinical.early_warning_targets import TARGETS, states
+from bpstream.clinical.structures import whole
 
 Floats = NDArray[np.float64]
 
@@ -79,7 +80,7 @@ def absorb(  # noqa: PLR0917 - columns of one table
     order = np.argsort(key, kind="stable")
     at, firsts, nth = taken_at[order], *_runs(key[order])
     owner = rows[order[firsts]], series[order[firsts]]
-    before = held[owner]
+    before = whole(held)[owner].view(HISTORY)
     has = before["sums"][:, _W] > 0
 
     # The newest reading so far of the series; as a rule that is the reading itself.

@@ -7,7 +7,7 @@ from bpstream.patients import counters_of
 from bpstream.reconcile.ledger import Ledger
 from bpstream.reconcile.progress import Progress
 from bpstream.settings import Settings
-from bpstream.stream.publish import partition_of
+from bpstream.stream.partitioner import partition_of
 from bpstream.stream.reader import Reader
 from bpstream.stream.tables import OwnedPartition
 from bpstream.stream.topics import changelog_of

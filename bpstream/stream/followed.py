@@ -16,7 +16,8 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from bpstream.settings import Settings
 from bpstream.stream import security
 from bpstream.stream.health import Health
-from bpstream.stream.publish import Publisher, Record, partition_of
+from bpstream.stream.partitioner import partition_of
+from bpstream.stream.publish import Publisher, Record
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import islice
 from random import uniform
 from typing import Any
@@ -20,11 +19,11 @@ from aiokafka.errors import (
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
 )
-from aiokafka.partitioner import murmur2
 
 from bpstream.errors import StartError
 from bpstream.stream.health import Health
 from bpstream.stream.metrics import Metrics
+from bpstream.stream.partitioner import partitions_of
 
 log = logging.getLogger(__name__)
 
@@ -50,12 +49,6 @@ class TooLarge(Exception):
     """A record, alone, is larger than its topic takes."""
 
 
-@lru_cache(maxsize=200_000)
-def partition_of(key: bytes, partitions: int) -> int:
-    """The partition Kafka's default partitioner gives `key`."""
-    return int(murmur2(key) & 0x7FFFFFFF) % partitions
-
-
 class Publisher:
     """Publishes until Kafka has it.  While Kafka is away it waits, and `health` says so."""
 
@@ -66,7 +59,10 @@ class Publisher:
 
     async def publish(self, topic: str, records: Sequence[Record], *, partitions: int) -> None:
         """Publish `records`, each in the partition of its key (one without goes to 0)."""
-        homes = [0 if each.key is None else partition_of(each.key, partitions) for each in records]
+        keys = [each.key for each in records]
+        homes = partitions_of([key or b"" for key in keys], partitions)
+        if None in keys:
+            homes = [0 if key is None else at for key, at in zip(keys, homes, strict=True)]
         if len(set(homes)) == 1:  # of one partition's patients, as a rule
             await self.publish_to(topic, homes[0], records)
             return

@@ -170,7 +170,8 @@ class PatientStore(Store[bytes, bytes]):
         for partition in self.partitions.values():
             if patient_id in partition.patients:
                 at = partition.patients.positions([patient_id])
-                return partition.patients.copy_bytes(at)[0]
+                ((_, row),) = partition.patients.copied(at)
+                return row
         raise KeyError(key)
 
     def __contains__(self, key: object) -> bool:
@@ -287,9 +288,8 @@ class PatientTable:
                 partition.number,
                 len(partition.stale),
             )
-        again = zip(known, patients.copy_bytes(at), strict=True)
         gone = ((who, None) for who in sorted(partition.stale.difference(known)))
-        await self.write(partition, checkpoint.copy(), [*again, *gone])
+        await self.write(partition, checkpoint.copy(), [*patients.copied(at), *gone])
         partition.stale.clear()
 
     async def write_again(self, partition: OwnedPartition, patient_ids: Sequence[str]) -> None:
@@ -299,8 +299,7 @@ class PatientTable:
             part = patient_ids[start : start + MOST_ROWS]
             at = patients.positions(part)
             patients.rows["stamp"][at] = checkpoint.stamp
-            rows = zip(part, patients.copy_bytes(at), strict=True)
-            await self.write(partition, checkpoint.copy(), rows)
+            await self.write(partition, checkpoint.copy(), patients.copied(at))
 
     async def write(
         self,

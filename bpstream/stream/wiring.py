@@ -19,7 +19,7 @@ from bpstream.stream.followed import Book, Followed
 from bpstream.stream.intake import Intake
 from bpstream.stream.losses import Losses
 from bpstream.stream.parsing import parser_of
-from bpstream.stream.publish import partition_of
+from bpstream.stream.partitioner import partitions_of
 from bpstream.stream.reminders import Reminders
 from bpstream.stream.stores import Archive, Index, Stores
 from bpstream.stream.ward import WardAlarms
@@ -31,7 +31,7 @@ def pipeline(settings: Settings, *, model: Any, alarms: Any, partitions: int) ->
         parser=parser_of(settings),
         model=model,
         alarms=alarms,
-        home=lambda patient_id: partition_of(patient_id.encode(), partitions),
+        home=lambda patient_ids: partitions_of([who.encode() for who in patient_ids], partitions),
         topic=settings.topic,
         archive_all=settings.archive_readings == "all",
         index_all=settings.index_readings == "all",

@@ -3,7 +3,6 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from bpstream.collecting import collect_seldom
 from bpstream.fhir.parse import Parser
 from bpstream.pipeline import Pipeline
 from bpstream.settings import Settings
-from bpstream.stream.publish import partition_of
+from bpstream.stream.partitioner import partitions_of
 from tests.bench.job import Job
 from tests.bench.model import measured_model
 from tests.bench.peer import Meter, Task, answer
@@ -33,7 +32,7 @@ def work(task: Task, meter: Meter, folder: Path) -> Job:
         parser=Parser(),
         model=measured_model(),
         alarms=Alarms(alarm_rules.load()),
-        home=lru_cache(maxsize=200_000)(lambda who: partition_of(who.encode(), PARTITIONS)),
+        home=lambda patient_ids: partitions_of([who.encode() for who in patient_ids], PARTITIONS),
         topic=task.topic,
     )
     partitions = [Partition(number) for number in range(PARTITIONS)]

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import Producer
 
 from bpstream.resources import shipped
-from bpstream.stream.publish import partition_of
+from bpstream.stream.partitioner import partition_of
 from tests.faults.loads import messages, send_keyed
 from tests.integration.workers import Worker, names, until, worker
 from tests.stream.brokers import make_topic

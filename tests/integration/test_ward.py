@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from bpstream.stream.publish import partition_of
+from bpstream.stream.partitioner import partition_of
 from tests.integration.workers import Worker, names, until, worker
 from tests.stream.brokers import everything_on, partitions_of
 

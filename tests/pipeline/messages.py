@@ -146,7 +146,7 @@ def a_pipeline(**options: Any) -> Pipeline:
         "parser": Parser(),
         "model": a_model(),
         "alarms": Alarms(alarm_rules.load()),
-        "home": lambda _: 0,
+        "home": lambda patient_ids: [0] * len(patient_ids),
         "topic": TOPIC,
     }
     return Pipeline(**(defaults | options))

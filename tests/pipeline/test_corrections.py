@@ -137,7 +137,7 @@ def test_an_earlier_or_equal_version_has_no_effect_on_a_corrected_reading(versio
     owner, _ = after(ANOMALY, NORMAL._replace(version=2))
     held, row = owner.shelves.held(), owner.rows["p1"]
     _, step = after(ANOMALY._replace(version=version), owner=owner)
-    assert (step.repeated, step.entries, step.rows) == (1, [], [])
+    assert (step.repeated, step.entries, list(step.rows)) == (1, [], [])
     assert (owner.shelves.held(), owner.rows["p1"]) == (held, row)
 
 

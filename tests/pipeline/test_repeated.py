@@ -108,7 +108,7 @@ def test_equal_ids_of_two_patients_are_two_readings(size):
 
 def test_a_step_of_nothing_but_repeated_readings_changes_no_row():
     _, (_, step) = apart([FIRST, FIRST], size=1)
-    assert (step.entries, step.origins, step.rows) == ([], [], [])
+    assert (step.entries, step.origins, list(step.rows)) == ([], [], [])
 
 
 @pytest.mark.parametrize(("systolic", "indexed"), [(150, 1), (120, 0)])
@@ -120,5 +120,5 @@ def test_a_dead_letter_that_is_sent_again_goes_to_the_index_although_its_reading
     again = replace(chunk(messages(Taken("o2"), reading)[1:]), retried=frozenset({0}))
     (step,) = owner.take(again)
     assert [entry.document_id for entry in step.to_index] == [reading.document_id] * indexed
-    assert (step.to_archive, step.repeated, step.rows) == ([], 1, [])
+    assert (step.to_archive, step.repeated, list(step.rows)) == ([], 1, [])
     assert counters_of(owner.partition.patients.row("p1"))["readings"] == 1

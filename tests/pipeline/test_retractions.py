@@ -117,7 +117,7 @@ def test_a_repeated_retraction_has_no_effect(version):
 def test_what_nobody_knows_cannot_be_taken_back(known):
     owner, step = after(*OTHERS[:known], gone(NORMAL))
     assert [each.document_id for each in step.unknown] == [NORMAL.document_id]
-    assert (len(step.retracted), step.repeated, step.rows) == (0, 0, [])
+    assert (len(step.retracted), step.repeated, list(step.rows)) == (0, 0, [])
     assert owner.asked == [NORMAL.document_id]
     assert ("p1" in owner.partition.patients) == bool(known)
 
@@ -132,7 +132,7 @@ def test_of_a_patient_the_state_does_not_know_the_stores_still_lose_the_reading(
     owner = Owner()
     owner.shelves = before.shelves
     _, step = after(gone(ANOMALY), owner=owner)
-    assert (len(step.retracted), step.rows) == (1, [])
+    assert (len(step.retracted), list(step.rows)) == (1, [])
     assert owner.shelves.index == {}
 
 

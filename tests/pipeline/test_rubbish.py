@@ -47,7 +47,7 @@ class Valid(bytes):
 
 
 def an_owner() -> Owner:
-    return Owner(a_pipeline(home=lambda patient: int(patient == STRANGER)))
+    return Owner(a_pipeline(home=lambda patients: [int(who == STRANGER) for who in patients]))
 
 
 # Inputs: readings, any bytes, any JSON, and what was a reading before something happened to it.

@@ -85,7 +85,7 @@ def test_a_chunk_without_a_reading_is_one_empty_step_that_moves_on(values):
     owner = Owner()
     (step,) = owner.take(chunk(messages(*values)))
     assert (step.entries, step.to_archive, step.to_index, step.origins) == ([], [], [], [])
-    assert (step.rows, step.alerts, step.anomalies, step.repeated) == ([], [], 0, 0)
+    assert (list(step.rows), step.alerts, step.anomalies, step.repeated) == ([], [], 0, 0)
     assert owner.partition.checkpoint.applied == (
         {TOPIC: Applied(len(values) - 1)} if values else {}
     )

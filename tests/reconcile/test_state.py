@@ -4,7 +4,7 @@ import pytest
 
 from bpstream.checkpoint import Applied, Checkpoint
 from bpstream.reconcile.state import State
-from bpstream.stream.publish import partition_of
+from bpstream.stream.partitioner import partition_of
 
 PARTITIONS = 2
 HERE, THERE = (

@@ -12,7 +12,8 @@ from faust.types import TP
 from bpstream.alert import FIRING, PHYSIOLOGICAL, Alert
 from bpstream.checkpoint import CLAIM, KEY, Applied, Checkpoint, Claim
 from bpstream.stream.fetched import Records
-from bpstream.stream.publish import Record, partition_of
+from bpstream.stream.partitioner import partition_of
+from bpstream.stream.publish import Record
 from bpstream.stream.tables import Changelog, OwnedPartition
 
 EPOCH_OF_TESTS = 1_769_722_371_619
@@ -75,7 +76,8 @@ def row_bytes(patient_id: str, *, readings: int, epoch: int = 0, step: int = 0) 
     """The value of a changelog record of `patient_id`."""
     partition = OwnedPartition(0)
     counted(partition, patient_id, readings=readings, epoch=epoch, step=step)
-    return partition.patients.copy_bytes(np.array([0]))[0]
+    ((_, row),) = partition.patients.copied(np.array([0]))
+    return row
 
 
 def a_checkpoint(epoch: int, step: int = 0, *, offset: int = 0) -> tuple[bytes, bytes]:

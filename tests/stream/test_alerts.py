@@ -13,7 +13,7 @@ from bpstream.alert import Alert
 from bpstream.raised import Raised
 from bpstream.stream.alerts import Alerts
 from bpstream.stream.metrics import Metrics, total
-from bpstream.stream.publish import partition_of
+from bpstream.stream.partitioner import partition_of
 from tests.stream.helpers import TakesAll, an_alert
 
 

@@ -328,7 +328,7 @@ def test_whatever_changes_a_row_gives_it_another_stamp(messages):
         after(message, owner=owner)
         patients = owner.partition.patients
         every = list(patients)
-        rows = dict(zip(every, patients.copy_bytes(patients.positions(every)), strict=True))
+        rows = dict(patients.copied(patients.positions(every)))
         for who in every:
             if who in before and stamp_of(before[who]) == stamp_of(rows[who]):
                 assert rows[who] == before[who]

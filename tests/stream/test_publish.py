@@ -27,17 +27,11 @@ from bpstream.reading import Origin
 from bpstream.stream.dead_letters import DeadLetter, DeadLetters
 from bpstream.stream.health import Health
 from bpstream.stream.metrics import Metrics, total
-from bpstream.stream.publish import Publisher, Record, TooLarge, partition_of
+from bpstream.stream.publish import Publisher, Record, TooLarge
 from tests.stream.brokers import everything_on, make_topic
 
 LARGEST_BATCH = 100_000
 """Bytes of a record batch here; the app's are ten times that."""
-
-
-@given(key=st.binary(min_size=1, max_size=40), partitions=st.integers(1, 200))
-def test_a_key_has_the_partition_that_kafkas_own_clients_give_it(key, partitions):
-    every = list(range(partitions))
-    assert partition_of(key, partitions) == DefaultPartitioner()(key, every, every)
 
 
 # On a real broker.

@@ -200,7 +200,7 @@ async def test_what_was_written_is_what_a_recovery_finds(table, publisher):
     recovered = OwnedPartition(0)
     recovered.apply(publisher.records(CHANGELOG))
     assert recovered.checkpoint == checkpoint
-    assert recovered.patients.copy_bytes(np.array([0])) == [row]
+    assert dict(recovered.patients.copied(np.array([0]))) == {"Zoë|1": row}
 
 
 async def test_a_patient_is_found_in_the_partition_that_has_the_row(table):
