@@ -18,6 +18,9 @@ Piece = bytes | Column
 _AT_ONCE = 256
 """Lines: with their padding they take as much memory as a core has at hand."""
 
+_FEW = 100
+"""Of so few numbers it takes longer to find those that are equal."""
+
 _encode = msgspec.json.Encoder().encode
 _PRINTABLE = 0x20
 """The first byte that JSON does not escape."""
@@ -102,9 +105,15 @@ def optional(key: str, strings: Sequence[str | None]) -> Column:
 
 def numbers(values: NDArray[np.floating | np.integer]) -> Column:
     """Numbers, many of them equal; null for NaN."""
+    if len(values) < _FEW:
+        return _numbers(values)
     distinct, which = np.unique(values, return_inverse=True)
-    found: Column = np.array(_encode(distinct.tolist())[1:-1].split(b","))[which]
+    found: Column = _numbers(distinct)[which]
     return found
+
+
+def _numbers(values: NDArray[np.floating | np.integer]) -> Column:
+    return np.array(_encode(values.tolist())[1:-1].split(b","))[: len(values)]
 
 
 def probabilities(values: NDArray[np.float64]) -> list[Piece]:

@@ -3,7 +3,6 @@
 A ward in trouble, or a replay, raises nearly as many alerts as there are readings.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -51,7 +50,7 @@ class Raised(Sequence[Alert]):
     """What `Alert.encode` gives."""
     kind: Sequence[tuple[str, str, str]]
     """Rule, severity and state."""
-    fired_at: Counter[int]
+    fired_at: list[int]
     """When the readings were taken (µs since 1970 UTC) that made something fire which is about the
     patient: of a silence no reading tells."""
     over: list[str]
@@ -65,11 +64,11 @@ class Raised(Sequence[Alert]):
             key=[(alert.patient_id or alert.rule).encode() for alert in alerts],
             line=encoded(alerts),
             kind=tuple((alert.rule, alert.severity, alert.state) for alert in alerts),
-            fired_at=Counter(
+            fired_at=[
                 micros(alert.taken_at)
                 for alert in alerts
                 if alert.state == FIRING and alert.kind == PHYSIOLOGICAL and not alert.repeat
-            ),
+            ],
             over=[alert.alert_id for alert in alerts if alert.state == RECOVERED],
         )
 
@@ -149,7 +148,7 @@ class Teller:
                 ]
             ),
             kind=kind,
-            fired_at=Counter(taken_at[fires].tolist()),
+            fired_at=taken_at[fires].tolist(),
             over=alert_id[is_over].astype("U16").tolist(),
         )
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 
+import numpy as np
 from msgspec.structs import replace
 
 from bpstream.acknowledgements import SaidBook
@@ -63,8 +64,8 @@ class Alerts:
         if over and self._forget is not None:
             await self._forget(over)
         now = time.time_ns() // 1000
-        for taken_at, count in raised.fired_at.items():
-            self._metrics.alert_seconds.observe(max(0, now - taken_at) / _SECOND, count)
+        since = now - np.array(raised.fired_at, np.int64)
+        self._metrics.alert_seconds.observe(since.clip(min=0) / _SECOND)
         for kind, count in Counter(raised.kind).items():
             self._counter(*kind).inc(count)
         for alert in raised[:_LINES_AT_ONCE]:

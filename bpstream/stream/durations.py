@@ -1,10 +1,10 @@
 """A histogram of seconds in which many that are alike are counted at once."""
 
 import time
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 
+import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.registry import Collector
@@ -19,19 +19,21 @@ class Durations(Collector):
     ) -> None:
         """`buckets` are their upper ends, ascending; there is one more, without an end."""
         self._name, self._told, self._ends = name, told, list(map(float, buckets))
-        self._counts, self._sum = [0] * (len(buckets) + 1), 0.0
+        self._counts, self._sum = np.zeros(len(buckets) + 1, np.int64), 0.0
         self._created = time.time()
         registry.register(self)
 
-    def observe(self, seconds: float, count: int = 1) -> None:
-        """Count so many that took so long."""
-        self._counts[bisect_left(self._ends, seconds)] += count
-        self._sum += seconds * count
+    def observe(self, seconds: NDArray[np.float64]) -> None:
+        """Count those that took so long, shape ``(n,)``."""
+        self._counts += np.bincount(
+            np.searchsorted(self._ends, seconds), minlength=len(self._counts)
+        )
+        self._sum += float(seconds.sum())
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         """For Prometheus."""
         ends = [*map(floatToGoString, self._ends), "+Inf"]
-        counts = map(float, accumulate(self._counts))
+        counts = self._counts.cumsum().astype(float).tolist()
         family = HistogramMetricFamily(
             self._name,
             self._told,
