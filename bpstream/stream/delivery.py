@@ -10,7 +10,6 @@ fetched, so that no commit passes over one that is not done.
 """
 
 import asyncio
-import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
@@ -23,21 +22,9 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
 from bpstream.stream.fetched import Records
-from bpstream.stream.membership import commit_as_member
-from bpstream.stream.unpacking import unpack_in_columns
+from bpstream.stream.fetching import FetchingThread
 
 SCHEME = "chunks"
-
-FETCH_MAX_WAIT_MS = 100
-"""Faust waits 1500 ms at a broker for partitions that have nothing: an idle one stalls all."""
-
-
-PACE = 0.05
-"""Seconds between two fetches at the head of the topic, at least.
-
-Most of what a small chunk costs it costs whatever it holds: of a steady stream more messages
-come at once.  One that comes after a pause is fetched at once, and so is a backlog.
-"""
 
 
 class ChunkSchema(Schema[Any, Any]):
@@ -56,55 +43,6 @@ class ChunkSchema(Schema[Any, Any]):
         return decode
 
 
-class _ConsumerThread(driver.AIOKafkaConsumerThread):
-    _fetch_after = 0.0
-
-    async def on_start(self) -> None:
-        await super().on_start()
-        consumer: Any = self.consumer
-        client = self._ensure_consumer()
-        commit_as_member(client._coordinator)
-        unpack_in_columns(client._fetcher, consumer.delivers_chunks)
-
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
-        # What a producer took back again was never sent.
-        consumer._isolation_level = "read_committed"
-        return consumer
-
-    async def _fetch_records(
-        self,
-        consumer: Any,
-        active_partitions: Any,
-        timeout: float | None = None,  # noqa: ASYNC109
-        max_records: int | None = None,
-    ) -> Any:
-        """What was fetched.  At the head of the topics nothing more is for `PACE`.
-
-        The client would ask for more as soon as it has given what it has: the next message
-        would be answered alone, and wait here, and those behind it for the fetch after the next.
-        """
-        await asyncio.sleep(self._fetch_after - time.monotonic())
-        consumer.resume(*consumer.paused())
-        fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
-        records = {
-            tp: found[0] if isinstance(found[0], Records) else found
-            for tp, found in fetched.items()
-        }
-        if records and all(
-            consumer.highwater(tp) == fetched[-1].offset + 1 for tp, fetched in records.items()
-        ):
-            consumer.pause(*consumer.assignment())
-            self._fetch_after = time.monotonic() + PACE
-        return records
-
-    def last_stable_offset(self, tp: TP) -> int | None:
-        """Up to where a partition may be read; None where nothing was fetched of it."""
-        offset: int | None = self._ensure_consumer().last_stable_offset(tp)
-        return offset
-
-
 class ChunkConsumer(driver.Consumer):
     """Faust's consumer, with `getmany` and the bookkeeping of offsets for chunks."""
 
@@ -118,7 +56,7 @@ class ChunkConsumer(driver.Consumer):
         self._chunk_topics: frozenset[str] = frozenset()
 
     def _new_consumer_thread(self) -> Any:
-        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        return FetchingThread(self, loop=self.loop, beacon=self.beacon)
 
     async def create_topic(self, topic: str, *args: Any, **kwargs: Any) -> None:
         """Do nothing: `topics.prepare` has made every topic before the app starts."""

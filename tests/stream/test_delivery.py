@@ -14,8 +14,8 @@ from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 
-from bpstream.stream import delivery
 from bpstream.stream.delivery import ChunkConsumer, ChunkSchema
+from bpstream.stream.fetching import FetchingThread
 from tests.stream.helpers import faust_app, fetched, tp
 from tests.stream.scripted import CHANGELOG, a_consumer, offsets
 
@@ -98,7 +98,7 @@ async def test_an_app_tells_the_groups_generation_and_an_assignor_the_owners_add
 
 @pytest.mark.parametrize(
     ("thread", "milliseconds"),
-    [(driver.AIOKafkaConsumerThread, 1500), (delivery._ConsumerThread, 100)],
+    [(driver.AIOKafkaConsumerThread, 1500), (FetchingThread, 100)],
 )
 async def test_a_broker_answers_sooner_than_fausts_own_client_asks_it_to(thread, milliseconds):
     consumer = a_consumer()

@@ -10,7 +10,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka import Producer
 
-from bpstream.stream import delivery
+from bpstream.stream import fetching
+from bpstream.stream.fetching import FetchingThread
 from tests.stream.brokers import make_topic
 from tests.stream.scripted import a_consumer
 
@@ -52,7 +53,7 @@ async def fetch(
     client.seek(partition, 0)
     consumer = a_consumer()
     consumer.flow_active = True
-    thread = delivery._ConsumerThread(consumer, loop=consumer.loop)
+    thread = FetchingThread(consumer, loop=consumer.loop)
 
     async def once(most: int | None = None, *, timeout: float = LONG) -> list[int]:
         fetched: Any = await thread._fetch_records(client, None, timeout, most)
@@ -66,7 +67,7 @@ async def fetch(
 async def test_what_comes_between_two_fetches_at_the_head_comes_with_the_second(
     fetch, send, monkeypatch
 ):
-    monkeypatch.setattr(delivery, "PACE", PACE)
+    monkeypatch.setattr(fetching, "PACE", PACE)
     assert await fetch() == [0]
     began = time.monotonic()
     for _ in range(3):
@@ -78,7 +79,7 @@ async def test_what_comes_between_two_fetches_at_the_head_comes_with_the_second(
 
 
 async def test_a_backlog_is_fetched_without_a_pause(fetch, send, monkeypatch):
-    monkeypatch.setattr(delivery, "PACE", LONG)
+    monkeypatch.setattr(fetching, "PACE", LONG)
     send()
     send()
     began = time.monotonic()
@@ -87,13 +88,13 @@ async def test_a_backlog_is_fetched_without_a_pause(fetch, send, monkeypatch):
 
 
 async def test_what_comes_after_a_pause_is_fetched_at_once(fetch, send, monkeypatch):
-    monkeypatch.setattr(delivery, "PACE", PACE)
+    monkeypatch.setattr(fetching, "PACE", PACE)
     assert await fetch() == [0]
     assert await fetch(timeout=2 * PACE) == []
-    monkeypatch.setattr(delivery, "PACE", LONG)
+    monkeypatch.setattr(fetching, "PACE", LONG)
     began = time.monotonic()
-    fetching = asyncio.ensure_future(fetch())
+    coming = asyncio.ensure_future(fetch())
     await asyncio.sleep(0.01)
     send()
-    assert await fetching == [1]
+    assert await coming == [1]
     assert time.monotonic() - began < LONG
