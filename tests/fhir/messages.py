@@ -118,7 +118,7 @@ def rows(readings: Readings) -> list[Row]:
         Row(
             patient_id=readings.patient_id[i],
             document_id=readings.document_id[i],
-            details=readings.details[i],
+            details=readings.details_of(i),
             taken_at=int(readings.taken_at[i]),
             systolic=measured(float(readings.systolic[i])),
             diastolic=measured(float(readings.diastolic[i])),

@@ -56,7 +56,7 @@ def check(*messages: bytes | None) -> None:
     assert (readings.taken_at >= NEVER_BEFORE).all()
     assert (readings.taken_at <= ARRIVED + 600_000_000).all()
     assert (readings.version >= 0).all()
-    for about in readings.details:
+    for about in map(readings.details_of, range(len(readings))):
         named = (about.observation_id, about.practitioner_id, about.device, about.body_site)
         assert max(len(each or "") for each in (*named, *about.security_labels)) <= 256
 

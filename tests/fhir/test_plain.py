@@ -122,7 +122,7 @@ def test_what_is_built_takes_the_fast_path(build: Any, by: str | None) -> None:
         practitioner_id=by,
     )
     readings, left = read(message)
-    assert (readings.details[0].practitioner_id, left) == (by, [])
+    assert (readings.practitioner_id[0], left) == (by, [])
 
 
 def test_what_the_simulator_sends_takes_the_fast_path() -> None:
@@ -237,7 +237,7 @@ def test_order_is_kept_where_plain_and_other_messages_mix() -> None:
         words,
     ]
     parsed = parse(*messages)
-    found = [each.observation_id for each in parsed.readings.details]
+    found = parsed.readings.observation_id
     assert found == ["c1", "b1", "b1", "w", "z", "c2", "w"]
     assert [each.message for each in parsed.readings.origin] == [0, 1, 1, 2, 4, 6, 7]
     assert [each.origin.message for each in parsed.rejected] == [3, 5]
