@@ -1,7 +1,7 @@
 """Histories: what a step of readings adds to its patients' histories, and what a model sees then.
 
-Arguments are named as in `memory`: `state` are rows (`patients.ROW`), `rows` the position of each
-reading's patient in it, shape ``(n,)``.
+Arguments are named as in `memory`: `state` is a view of all rows (`patients.ROW`), `rows` the
+position of each reading's patient in it, shape ``(n,)``.
 """
 
 from typing import NamedTuple

@@ -1,7 +1,7 @@
 """Memory: what a step of readings does to the rows of its patients.
 
-`state` are rows (`patients.ROW`) that hold those of the step's patients, `rows` the position of
-each reading's patient in it, shape ``(n,)``.
+`state` is a view of all rows (`patients.ROW`), `rows` the position of each reading's patient
+in it, shape ``(n,)``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,22 +70,16 @@ def seen(
 class Known(NamedTuple):
     """Readings of a step, and what the state knows of them before it."""
 
-    positions: NDArray[np.intp]
-    """Where the rows of the readings' patients stand, each once, ascending."""
-    state: NDArray[np.void]
-    """These rows.  A copy: of many patients a row is far away, and a step looks at it often."""
     rows: NDArray[np.intp]
-    """The position of each reading's patient in `state`."""
     identity: NDArray[np.uint64]
     seen: Seen
 
 
 def known(readings: Readings, patients: Patients) -> Known:
     """Hold readings against the rows of their patients; a new patient gets a row."""
-    positions, rows = np.unique(patients.positions(readings.patient_id), return_inverse=True)
-    state = patients.taken(positions)
+    rows = patients.positions(readings.patient_id)
     identity = identities(readings.document_id)
-    return Known(positions, state, rows, identity, seen(state, rows, identity, readings.version))
+    return Known(rows, identity, seen(patients.rows, rows, identity, readings.version))
 
 
 def late(

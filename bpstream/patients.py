@@ -142,17 +142,15 @@ class Patients:
         ids = self._ids
         return [ids[position] for position in positions.tolist()]
 
-    def taken(self, positions: NDArray[np.intp]) -> NDArray[np.void]:
-        """A copy of the rows at `positions`, of `ROW`."""
-        return whole(self._rows)[positions].view(ROW)
-
-    def put(self, positions: NDArray[np.intp], rows: NDArray[np.void]) -> None:
-        """Put the rows in place of those at `positions`."""
-        whole(self._rows)[positions] = whole(rows)
-
     def copied(self, positions: NDArray[np.intp]) -> Copied:
-        """The rows at `positions` as they are now, and as they go to the changelog."""
-        return packed(self.ids(positions), self.taken(positions))
+        """The rows at `positions` as they are now.
+
+        The end is left out of a patient without an arterial line.
+        """
+        packed, size, end = whole(self._rows)[positions].tobytes(), ROW.itemsize, HISTORY.itemsize
+        of_line = np.frombuffer(packed, np.uint8).reshape(-1, size)[:, -end:].any(axis=1)
+        sizes = np.where(of_line, size, size - end).tolist()
+        return Copied(self.ids(positions), sizes, range(0, len(packed), size), packed)
 
     def load(self, values: Mapping[str, bytes]) -> list[str]:
         """Put rows as `copied` gives them in place of earlier ones.
@@ -181,17 +179,6 @@ class Patients:
             whole(grown)[:before] = whole(self._rows)[:before]
             self._rows = grown
         whole(self._rows)[before:after] = whole(_NEW)
-
-
-def packed(ids: list[str], rows: NDArray[np.void]) -> Copied:
-    """Rows as they go to the changelog, and whose they are.
-
-    The end is left out of a patient without an arterial line.
-    """
-    held, size, end = rows.tobytes(), ROW.itemsize, HISTORY.itemsize
-    of_line = np.frombuffer(held, np.uint8).reshape(-1, size)[:, -end:].any(axis=1)
-    sizes = np.where(of_line, size, size - end).tolist()
-    return Copied(ids, sizes, range(0, len(held), size), held)
 
 
 def stamp_of(value: bytes) -> int:

@@ -20,13 +20,12 @@ from bpstream.batch import Batch, Partition, Step, Wanted
 from bpstream.checkpoint import Earlier
 from bpstream.chunk import Chunk
 from bpstream.clinical.models.model import Model
-from bpstream.clinical.structures import whole
 from bpstream.corrections import Corrections
 from bpstream.documents import Documents
 from bpstream.encoding import Judged, encode
 from bpstream.fhir.parse import Parser
 from bpstream.judging import judge
-from bpstream.patients import ROW, packed
+from bpstream.patients import ROW
 from bpstream.reading import Flag, Kind, Origin, Readings, Retraction
 
 STEP_BYTES = 900_000
@@ -125,7 +124,6 @@ class Pipeline:
             end = start + size
             if wanted := corrections.forgotten(part, partition):
                 yield _wanted(wanted, batch, part.origin[-1], partition)
-                known = memory.known(part, patients)
             ends = last and end == len(readings)
             yield self._step(batch, part, known, partition, now=now, last=ends)
             if end == len(readings):
@@ -189,7 +187,7 @@ class Pipeline:
         # A repeated reading is applied as well: it must not come again after a crash, when
         # the state may no longer know it.
         end = None if last else readings.origin[-1]
-        positions, state, rows, identity, seen = known
+        rows, identity, seen = known
         found = corrections.answers(readings, partition)
         new = seen.new
         replaces: dict[int, int | Earlier] = {**seen.replaces, **found}
@@ -197,20 +195,20 @@ class Pipeline:
             stale = [at for at, was in found.items() if was.version >= readings.version[at]]
             new = np.setdiff1d(new, stale)
         repeated = len(readings) - len(new)
-        again = self._again(chunk, readings, known, new, now=now)
+        again = self._again(chunk, readings, rows, new, partition, now=now)
         if repeated:
             readings, rows, identity = readings.take(new), rows[new], identity[new]
         replaced = {
-            at: self._corrections.withdraw(state[rows[at]], identity[at], replaces[old])
+            at: self._corrections.withdraw(patients.rows[rows[at]], identity[at], replaces[old])
             for at, old in enumerate(new.tolist() if replaces else [])
             if old in replaces
         }
         message = _messages(readings)
         origins = chunk.origins
-        ahead = histories.absorb(state, rows, readings)
-        judged, entries = self._judged(chunk, readings, state, rows, ahead, now=now)
+        ahead = histories.absorb(patients.rows, rows, readings)
+        judged, entries = self._judged(chunk, readings, rows, partition, ahead, now=now)
         alerts = self.alarms.raised(
-            state, rows, identity, readings, judged, corrected=list(replaced)
+            patients.rows, rows, identity, readings, judged, corrected=list(replaced)
         )
         anomalous = judged.tags > 0
         self.alarms.count(
@@ -221,18 +219,16 @@ class Pipeline:
             arrived_at=int(chunk.arrived_at.max(initial=0)),
         )
         places = {at: each.slot for at, each in replaced.items() if each.slot is not None}
-        changed = memory.remember(state, rows, identity, readings, judged, places=places)
+        changed = memory.remember(patients.rows, rows, identity, readings, judged, places=places)
         for at, earlier in replaced.items():
-            row, is_late = state[rows[at]], bool(readings.flags[at] & np.uint32(Flag.LATE))
+            row, is_late = patients.rows[rows[at]], bool(readings.flags[at] & np.uint32(Flag.LATE))
             changed_back = self._corrections.reconsider(row, earlier, entries[at], is_late=is_late)
             alerts = [*alerts, *changed_back]
         checkpoint.step += 1
         if len(message):
-            state["stamp"][changed] = checkpoint.stamp
-            state["partition"][rows] = origins.partition[message]
-            state["offset"][rows] = origins.offset[message]
-        positions, state = positions[changed], whole(state)[changed].view(ROW)
-        patients.put(positions, state)
+            patients.rows["stamp"][changed] = checkpoint.stamp
+            patients.rows["partition"][rows] = origins.partition[message]
+            patients.rows["offset"][rows] = origins.offset[message]
         progress.advance(checkpoint, chunk, end)
         step = Step(
             to_archive=entries.take(np.flatnonzero(~anomalous | self.archive_all)),
@@ -240,7 +236,7 @@ class Pipeline:
             entries=entries,
             origins=readings.origin,
             alerts=alerts,
-            rows=packed(patients.ids(positions), state),
+            rows=patients.copied(changed),
             checkpoint=checkpoint.copy(),
             readings=int(np.count_nonzero(readings.kind == Kind.READING)),
             aggregates=int(np.count_nonzero(readings.kind == Kind.AGGREGATE)),
@@ -261,8 +257,8 @@ class Pipeline:
         self,
         chunk: Chunk,
         readings: Readings,
-        state: NDArray[np.void],
         rows: NDArray[np.intp],
+        partition: Partition,
         ahead: histories.Ahead | None,
         *,
         now: int,
@@ -270,7 +266,7 @@ class Pipeline:
         """What is to be said of the readings, and their documents; flags those that are late."""
         message, origins = _messages(readings), chunk.origins
         arrived_at = chunk.arrived_at[message]
-        readings.flags |= memory.late(readings, rows, state, arrived_at)
+        readings.flags |= memory.late(readings, rows, partition.patients.rows, arrived_at)
         judged = judge(readings, self.model, ahead)
         entries = encode(
             readings,
@@ -287,8 +283,9 @@ class Pipeline:
         self,
         chunk: Chunk,
         readings: Readings,
-        known: memory.Known,
+        rows: NDArray[np.intp],
         new: NDArray[np.intp],
+        partition: Partition,
         *,
         now: int,
     ) -> tuple[Documents, list[Origin]] | None:
@@ -302,11 +299,11 @@ class Pipeline:
         is_known[new] = False
         retried = np.array([at.message in chunk.retried for at in readings.origin], np.bool_)
         at = np.flatnonzero(is_known & retried)
-        readings, rows = readings.take(at), known.rows[at]
+        known = readings.take(at)
         # What was next is known by now: there is no early warning of it.
-        judged, entries = self._judged(chunk, readings, known.state, rows, None, now=now)
+        judged, entries = self._judged(chunk, known, rows[at], partition, None, now=now)
         wanted = np.flatnonzero((judged.tags > 0) | self.index_all)
-        return entries.take(wanted), [readings.origin[each] for each in wanted.tolist()]
+        return entries.take(wanted), [known.origin[each] for each in wanted.tolist()]
 
 
 def _messages(readings: Readings) -> NDArray[np.intp]:
