@@ -224,11 +224,6 @@ def _told(details: Details) -> bytes:
     return b",%b" % _encode(there)[1:-1] if there else b""
 
 
-def timestamps(taken_at: NDArray[np.int64]) -> list[str]:
-    """Microseconds since 1970 UTC as ISO 8601."""
-    return [f"{at}Z" for at in taken_at.view("M8[us]").astype("U26").tolist()]
-
-
 def measured(values: NDArray[np.float64]) -> list[float | None]:
     """NaN, which JSON does not have, as None."""
     listed: list[float | None] = values.tolist()

@@ -19,7 +19,6 @@ MOST_DOCUMENTS = 1000
 _MOST_BYTES = 1 << 20
 
 Answer = TypeVar("Answer")
-Positions = TypeVar("Positions", range, Sequence[int])
 
 
 class Node:
@@ -62,10 +61,8 @@ class Node:
         Raises :class:`SinkError` where some are not, :class:`StartError` where we may not.
         """
         refused: list[Refused] = []
-        for start in range(0, len(operations), MOST_DOCUMENTS):
-            stop = min(start + MOST_DOCUMENTS, len(operations))
-            for positions in _requests(operations, range(start, stop)):
-                refused += await self._carry_out(operations, positions)
+        for positions in _requests(operations):
+            refused += await self._carry_out(operations, positions)
         return refused
 
     async def _carry_out(
@@ -124,16 +121,18 @@ class Node:
         ]
 
 
-def _requests(operations: Sequence[bytes], positions: range) -> Iterator[Sequence[int]]:
-    """Yield the positions of each request: halves of `positions`, until they are small enough."""
-    size = sum(map(len, operations[positions.start : positions.stop]))
-    if size <= _MOST_BYTES or len(positions) == 1:
-        yield positions
-        return
-    for half in _halves(positions):
-        yield from _requests(operations, half)
+def _requests(operations: Sequence[bytes]) -> Iterator[Sequence[int]]:
+    """The positions of the operations of each request: as many as it takes, for it costs much."""
+    start, size = 0, 0
+    for position, operation in enumerate(operations):
+        size += len(operation)
+        if position > start and (size > _MOST_BYTES or position - start == MOST_DOCUMENTS):
+            yield range(start, position)
+            start, size = position, len(operation)
+    if operations:
+        yield range(start, len(operations))
 
 
-def _halves(positions: Positions) -> tuple[Positions, Positions]:
+def _halves(positions: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
     middle = len(positions) // 2
     return positions[:middle], positions[middle:]

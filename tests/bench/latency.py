@@ -122,7 +122,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="readings a second, a row for each number",
     )
     parser.add_argument("--seconds", type=at_least(1), default=30, help="of each rate")
-    parser.add_argument("--idle", type=at_least(1), default=20, help="seconds without input")
+    parser.add_argument("--idle", type=at_least(1), default=30, help="seconds without input")
     parser.add_argument("--profile", choices=("patients", "uniform"), default="uniform")
     parser.add_argument("--model", default="bp_additive")
     add_kafka(parser)
