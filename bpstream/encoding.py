@@ -174,10 +174,10 @@ def _flags(flags: NDArray[np.uint32]) -> Column:
 
 def _early_warnings(warning: NDArray[np.float64]) -> Column:
     known = np.flatnonzero(~np.isnan(warning[0]))
-    pieces: list[Piece] = []
-    for target, probability in zip(TARGETS, warning[:, known], strict=True):
-        pieces += [f',"{target}":'.encode(), *probabilities(probability)]
-    pieces[0] = b',"early_warning":{"%b":' % TARGETS[0].encode()
+    pieces: list[Piece] = [b',"early_warning":{']
+    for nth, target in enumerate(TARGETS):
+        key = f'"{target}":'.encode()
+        pieces += [b"," + key if nth else key, *probabilities(warning[nth, known])]
     return spread(beside([*pieces, b"}"], len(known)), known, warning.shape[1])
 
 
