@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException
 
 from bpstream.simulator import Message
 from tests.faults import oracle, stored
-from tests.faults.group import leave
+from tests.faults.group import lag, leave
 from tests.faults.loads import Hospital, Sender, SteadySender
 from tests.faults.oracle import Difference, Outcome, Sent
 from tests.integration.workers import Worker, names, until
@@ -23,7 +23,6 @@ from tests.integration.workers import Worker, names, until
 DRAINED_WITHIN = 90.0
 
 _CRASHING = Path(__file__).with_name("crashing.py")
-_PARTITIONS = 4
 
 
 class Run:
@@ -109,13 +108,7 @@ class Run:
 
     def lag(self) -> int:
         """Messages that are in Kafka, re-keyed ones too, and not committed by the group."""
-        topics = (self.topic, self.settings["BPSTREAM_REKEYED_TOPIC"])
-        all_of_them = [TopicPartition(name, n) for name in topics for n in range(_PARTITIONS)]
-        behind = 0
-        for at in self._consumer.committed(all_of_them, timeout=10):
-            first, end = self._consumer.get_watermark_offsets(at, timeout=10)
-            behind += end - max(at.offset, first)
-        return behind
+        return lag(self._consumer, (self.topic, self.settings["BPSTREAM_REKEYED_TOPIC"]))
 
     def drained(self, within: float = DRAINED_WITHIN) -> None:
         """Return once everything is committed."""

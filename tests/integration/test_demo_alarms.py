@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Consumer
 
-from tests.faults.group import leave
+from tests.faults.group import lag, leave
 from tests.integration.ward import Ward, events
 from tests.integration.workers import Worker, names, until, worker
 
@@ -63,10 +64,18 @@ class Bed:
 
     def _crash(self) -> None:
         # Not between an alert and its commit: it would be published again, under its id.
-        until(lambda: not self.watching.metric("bpstream_lag"), WITHIN, self.watching.told)
+        until(self._is_committed, WITHIN, self.watching.told)
         self.watching.kill()
         leave(self.kafka, self.settings["BPSTREAM_APP_ID"])
         self.watching.start().ready()
+
+    def _is_committed(self) -> bool:
+        group = {"bootstrap.servers": self.kafka, "group.id": self.settings["BPSTREAM_APP_ID"]}
+        asking = Consumer(group)
+        try:
+            return not lag(asking, [self.settings["BPSTREAM_TOPIC"]])
+        finally:
+            asking.close()
 
 
 def test_demo_alarms_a_crisis_is_pending_firing_acknowledged_and_recovered_and_no_crash_tells(
