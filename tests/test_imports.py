@@ -116,7 +116,7 @@ MAY_IMPORT = {
         "reading",
     },
     "simulator": set(),
-    "sinks": {"alert", "document", "documents", "jsondiff"},
+    "sinks": {"alert", "document", "documents", "jsondiff", "jsonlines"},
     "stream": {
         "acknowledgements",
         "alarms",

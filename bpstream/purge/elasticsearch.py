@@ -169,7 +169,7 @@ class ElasticsearchPurge:
             )
             async with aclosing(pages):
                 async for page in pages:
-                    refused = await self._node.bulk([_deletion(month, each) for each in page])
+                    refused = await self._node.bulk([(_deletion(month, each),) for each in page])
                     if refused:
                         raise SinkError(f"{month.name} keeps documents: {refused[0].reason}")
                     step(len(page))

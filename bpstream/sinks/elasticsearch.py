@@ -3,17 +3,20 @@
 import ssl
 from collections.abc import Mapping, Sequence
 from functools import partial
-from operator import add
+from io import BytesIO
 from typing import Any, Self
 
+import numpy as np
 import orjson
 from msgspec import convert
+from numpy.typing import NDArray
 from tenacity import wait_random_exponential
 from tenacity.wait import wait_base
 
 from bpstream.document import Entry, Found, Line, Refused, Removal, latest, month_of
-from bpstream.documents import in_columns
+from bpstream.documents import Documents, in_columns
 from bpstream.errors import BPStreamError, SinkError, StartError
+from bpstream.jsonlines import Column, Piece, lines, numbers, texts
 from bpstream.sinks import answers
 from bpstream.sinks.client import (
     ApiError,
@@ -70,8 +73,24 @@ def connect(
 class _Lines(CompatibilityModeNdjsonSerializer):
     """Sends encoded lines as they are, where the client's own copies them twice."""
 
-    def dumps(self, data: Any) -> bytes:
-        return data if isinstance(data, bytes) else super().dumps(data)
+    def dumps(self, data: Any) -> Any:
+        return _Body(data) if isinstance(data, bytes) else super().dumps(data)
+
+
+class _Body(BytesIO):
+    """Documents that aiohttp sends piece by piece: as bytes they would hold up the event loop."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._data = data
+
+    def getbuffer(self) -> memoryview:
+        """What aiohttp takes the size of; the base class would copy all of it first."""
+        return memoryview(self._data)
+
+    def decode(self, *_: str) -> str:
+        """What the client logs of a request, where it logs any: not the patients' data."""
+        return f"{len(self._data)} bytes"
 
 
 class _Answers(CompatibilityModeJsonSerializer):
@@ -146,13 +165,8 @@ class ElasticsearchIndex:
         :class:`StartError` if the user or API key may not write.
         """
         documents = in_columns(entries)
-        actions = map(
-            partial(self._action, "index"),
-            documents.document_ids,
-            documents.version.tolist(),
-            documents.taken_at.tolist(),
-        )
-        return await self._node.bulk(list(map(add, actions, documents.each_line())))
+        actions = self._index_actions(documents)
+        return await self._node.bulk(list(zip(actions, documents.each_line(), strict=True)))
 
     async def remove(self, removals: Sequence[Removal]) -> None:
         """Return once none of them is in its month in that version or a lower one.
@@ -167,7 +181,7 @@ class ElasticsearchIndex:
         months = await self._node.ask(lambda: self._months(closed=True))
         there = {name for index, aliases in months.items() for name in (index, *aliases)}
         present = [each for each in removals if self._index_of(each.taken_at) in there]
-        refused = await self._node.bulk([self._deletion(removal) for removal in present])
+        refused = await self._node.bulk([(self._deletion(removal),) for removal in present])
         if refused:
             position, reason = refused[0]
             document_id = present[position].document_id
@@ -231,12 +245,30 @@ class ElasticsearchIndex:
     def _index_of(self, taken_at: int) -> str:
         return f"{self._alias}-{month_of(taken_at)}"
 
+    def _index_actions(self, documents: Documents) -> list[bytes]:
+        """The line before each document in a bulk request."""
+        pieces: list[Piece] = [
+            b'{"index":{"_index":"%b-' % self._alias.encode(),
+            _months_of(documents.taken_at),
+            b'","_id":"',
+            texts(documents.document_ids),
+            b'","version":',
+            numbers(documents.version),
+            b',"version_type":"external_gte"}}\n',
+        ]
+        return lines(pieces, len(documents)).splitlines(keepends=True)
+
     def _deletion(self, removal: Removal) -> bytes:
         """The line of the bulk request that removes the document."""
-        return self._action("delete", removal.document_id, removal.version, removal.taken_at)
-
-    def _action(self, action: str, document_id: str, version: int, taken_at: int) -> bytes:
         return (
-            f'{{"{action}":{{"_index":"{self._index_of(taken_at)}","_id":"{document_id}",'
-            f'"version":{version},"version_type":"external_gte"}}}}\n'
+            f'{{"delete":{{"_index":"{self._index_of(removal.taken_at)}",'
+            f'"_id":"{removal.document_id}","version":{removal.version},'
+            '"version_type":"external_gte"}}\n'
         ).encode()
+
+
+def _months_of(taken_at: NDArray[np.int64]) -> Column:
+    """`month_of` each, shape ``(n,)``."""
+    distinct, which = np.unique(taken_at.view("M8[us]").astype("M8[M]"), return_inverse=True)
+    begins = distinct.astype("M8[us]").view(np.int64)
+    return np.array([month_of(month).encode() for month in begins.tolist()], np.bytes_)[which]

@@ -194,14 +194,14 @@ async def test_a_node_that_is_busy_at_the_start_is_waited_for(node, index):
 
 
 async def test_a_large_batch_is_sent_in_several_requests(node, index):
-    batch = [an_entry(n)._replace(body=b"{}") for n in range(2500)]
+    batch = [an_entry(n)._replace(body=b"{}") for n in range(10_000)]
     assert await index.write(batch) == []
-    assert [len(ids) for ids in node.bulks] == [1000, 1000, 500]
+    assert [len(ids) for ids in node.bulks] == [4000, 4000, 2000]
     assert list(chain(*node.bulks)) == [entry.document_id for entry in batch]
 
 
-async def test_large_documents_are_sent_in_requests_of_a_megabyte(node, index):
-    batch = [an_entry(n, device="x" * 300_000) for n in range(7)]
+async def test_large_documents_are_sent_in_requests_of_four_megabytes(node, index):
+    batch = [an_entry(n, device="x" * 1_200_000) for n in range(7)]
     assert await index.write(batch) == []
     assert [len(ids) for ids in node.bulks] == [3, 3, 1]
 

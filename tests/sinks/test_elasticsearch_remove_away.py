@@ -142,8 +142,8 @@ async def test_who_may_not_read_a_month_is_told(node, index):
 
 
 async def test_many_places_are_looked_at_in_several_requests(node, index):
-    ids = [f"{n}" for n in range(2500)]
-    sizes = [1000, 1000, 500]
+    ids = [f"{n}" for n in range(10_000)]
+    sizes = [4000, 4000, 2000]
     node.answers = [_MONTHS] + [Answer(body={"docs": [_THERE] + [_GONE] * (n - 1)}) for n in sizes]
     assert len(await index.find(ids)) == 1
     assert node.answers == []
