@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Protocol, TypeVar
 
-from bpstream import pipeline
 from bpstream.batch import Step
 from bpstream.copied import Copied
 from bpstream.documents import Documents
+from bpstream.pipeline import RECORD_OVERHEAD
 
 
 class Waiting(Protocol):
@@ -24,8 +24,10 @@ class Waiting(Protocol):
 Item = TypeVar("Item", bound=Waiting)
 
 
-def runs(items: Iterable[Item]) -> Iterator[list[Item]]:
+def runs(items: Iterable[Item], step_bytes: int) -> Iterator[list[Item]]:
     """Cut items of one partition, in their order, into runs whose steps may be stored as one.
+
+    `step_bytes` is how many bytes of changelog a step may have.
 
     A step that takes something out of a store is alone: in a write, what goes and what comes
     have an order of their own.  No document is in two steps of a run, because of a write that
@@ -38,7 +40,7 @@ def runs(items: Iterable[Item]) -> Iterator[list[Item]]:
         if item.step is not None and not (held and held.take(item.step)):
             if run:
                 yield run
-            run, held = [], _Held(item.step)
+            run, held = [], _Held(item.step, step_bytes)
         run.append(item)
     if run:
         yield run
@@ -64,8 +66,8 @@ def merged(steps: Sequence[Step]) -> Step:
 class _Held:
     """What the steps of a run hold; looked at only where there is more than one."""
 
-    def __init__(self, first: Step) -> None:
-        self._first = first
+    def __init__(self, first: Step, room: int) -> None:
+        self._first, self._room = first, room
 
     @cached_property
     def _documents(self) -> set[str]:
@@ -85,7 +87,7 @@ class _Held:
             return False
         rows, documents = _bytes_of(step), set(step.entries.document_ids)
         size = self._bytes + sum(now - self._rows.get(who, 0) for who, now in rows.items())
-        if size > pipeline.STEP_BYTES or not self._documents.isdisjoint(documents):
+        if size > self._room or not self._documents.isdisjoint(documents):
             return False
         self._bytes = size
         self._rows |= rows
@@ -101,6 +103,6 @@ def _bytes_of(step: Step) -> dict[str, int]:
     """By patient, about how many bytes of the changelog the row takes."""
     rows = step.rows
     return {
-        who: pipeline.RECORD_OVERHEAD + len(who.encode()) + size
+        who: RECORD_OVERHEAD + len(who.encode()) + size
         for who, size in zip(rows.ids, rows.sizes, strict=True)
     }

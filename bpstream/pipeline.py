@@ -29,7 +29,8 @@ from bpstream.patients import ROW
 from bpstream.reading import Flag, Kind, Origin, Readings, Retraction
 
 STEP_BYTES = 900_000
-"""Most bytes of changelog in one step: below the 1 MB that a broker takes as it comes."""
+"""Most bytes of changelog in one step, unless the changelog is known to take more: below the
+1 MB that a broker takes as it comes."""
 
 RECORD_OVERHEAD = 64
 """Bytes that a record takes beside its key and value, about."""
@@ -50,12 +51,22 @@ class Pipeline:
         topic: str,
         archive_all: bool = False,
         index_all: bool = False,
+        step_bytes: int | None = None,
     ) -> None:
-        """`home` gives the partition of each patient; `topic` stands in every document."""
+        """`home` gives the partition of each patient; `topic` stands in every document.
+
+        `step_bytes` is how many bytes of changelog a step may have, else `STEP_BYTES`.
+        """
         self.parser, self.model, self.alarms = parser, model, alarms
         self.home, self.topic = home, topic
         self.archive_all, self.index_all = archive_all, index_all
+        self._step_bytes = step_bytes
         self._corrections = Corrections(alarms, archive_all=archive_all, index_all=index_all)
+
+    @property
+    def step_bytes(self) -> int:
+        """Most bytes of changelog in one step."""
+        return STEP_BYTES if self._step_bytes is None else self._step_bytes
 
     def read(self, chunk: Chunk, partition: Partition) -> Batch:
         """Parse what was not applied before, and tell which patients are at home here."""
@@ -161,9 +172,9 @@ class Pipeline:
         changed = set(patients[start:])
         fixed = ROW.itemsize + RECORD_OVERHEAD
         end = len(readings)
-        if len(changed) * fixed + 4 * sum(map(len, changed)) <= STEP_BYTES:
+        if len(changed) * fixed + 4 * sum(map(len, changed)) <= self.step_bytes:
             return end
-        room, seen = STEP_BYTES, set[str]()
+        room, seen = self.step_bytes, set[str]()
         for position in range(start, end):
             patient = patients[position]
             if patient not in seen:

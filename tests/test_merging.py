@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpstream import pipeline
 from bpstream.batch import Step
 from bpstream.checkpoint import Checkpoint
 from bpstream.copied import Copied
 from bpstream.document import Entry, Removal
 from bpstream.documents import Documents
 from bpstream.merging import merged, runs
+from bpstream.pipeline import STEP_BYTES
 from tests.pipeline.histories import histories, unhurried
 from tests.pipeline.messages import Message, chunk
 from tests.pipeline.owner import Owner, patients_a_step
@@ -60,12 +60,12 @@ def told(steps: Iterable[Step]) -> tuple[list[Entry | Removal], ...]:
 )
 def test_what_is_stored_in_runs_is_what_is_stored_step_by_step(history, sizes, waiting, most):
     one_by_one, in_runs = Owner(), Owner()
-    with patients_a_step(most):
+    with patients_a_step(most) as limit:
         items = list(judged(one_by_one, history.messages, sizes))
         steps = [item.step for item in items if item.step is not None]
         written, start = list[Step](), 0
         for count in [*waiting, len(items)]:
-            for run in runs(items[start : start + count]):
+            for run in runs(items[start : start + count], limit):
                 if held := [item.step for item in run if item.step is not None]:
                     written.append(merged(held))
             start += count
@@ -83,7 +83,7 @@ def test_a_write_holds_a_document_once_and_is_a_step_alone_where_something_leave
 ):
     with patients_a_step(most) as limit:
         items = list(judged(Owner(), history.messages, sizes))
-        found = list(runs(items))
+        found = list(runs(items, limit))
     assert [item for run in found for item in run] == items
     for run in found:
         steps = [item.step for item in run if item.step is not None]
@@ -133,14 +133,14 @@ def a_step(what: str) -> Waits:
     ],
 )
 def test_a_run_ends_before_what_is_not_to_be_stored_with_it(items, found):
-    cut = runs(map(a_step, items))
+    cut = runs(map(a_step, items), STEP_BYTES)
     assert list(cut) == [list(map(a_step, each)) for each in found]
 
 
 @pytest.mark.parametrize("leaves", ["from_archive", "from_index", "retracted"])
 def test_a_step_is_alone_whatever_it_takes_something_out_of(leaves):
     step = Waits(Step(**{leaves: [REMOVAL]}))
-    assert [len(run) for run in runs([a_step("a"), step, a_step("b")])] == [1, 1, 1]
+    assert [len(run) for run in runs([a_step("a"), step, a_step("b")], STEP_BYTES)] == [1, 1, 1]
 
 
 def changed(patients: str, size: int = 100) -> Waits:
@@ -161,9 +161,8 @@ def changed(patients: str, size: int = 100) -> Waits:
         ([changed("a"), changed("abc"), changed("a")], [1, 1, 1]),
     ],
 )
-def test_the_rows_of_a_run_fit_into_one_record_batch(monkeypatch, steps, found):
-    monkeypatch.setattr(pipeline, "STEP_BYTES", 2 * (64 + len("a") + 100))
-    assert [len(run) for run in runs(steps)] == found
+def test_the_rows_of_a_run_fit_into_one_record_batch(steps, found):
+    assert [len(run) for run in runs(steps, 2 * (64 + len("a") + 100))] == found
 
 
 # What is stored of them.

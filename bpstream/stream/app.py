@@ -38,7 +38,7 @@ from bpstream.stream.metrics import Metrics, total
 from bpstream.stream.movement import Movement
 from bpstream.stream.notifier import notifiers
 from bpstream.stream.partitioner import partition_of
-from bpstream.stream.publish import Publisher, Record
+from bpstream.stream.publish import BATCH_BYTES, Publisher, Record
 from bpstream.stream.sinks import new_archive, new_index
 from bpstream.stream.stores import Stores
 from bpstream.stream.tables import Changelog, OwnedPartition, PatientTable
@@ -56,8 +56,8 @@ DRIVERS.aliases["bpstream"] = "bpstream.web.server:Web"
 _SETTLE_WITHIN = 3.0
 """Seconds for the chunks in work when partitions move or the worker stops."""
 
-_LARGEST_BATCH = 1_000_000
-"""Bytes of a record batch: what a broker takes as it comes."""
+_FETCH_BYTES = 2 * 1024 * 1024
+"""Of a partition: a chunk of so many messages costs each of them a sixth less than one of half."""
 
 _CHUNKS_WAITING = 4
 _SEAL_EVERY = 60.0
@@ -89,7 +89,8 @@ class App(faust.App):
             broker_session_timeout=10.0,
             broker_heartbeat_interval=2.0,
             consumer_auto_offset_reset="earliest",
-            producer_max_batch_size=_LARGEST_BATCH,
+            consumer_max_fetch_size=_FETCH_BYTES,
+            producer_max_batch_size=BATCH_BYTES,
             producer_max_request_size=16 * 1024 * 1024,
             topic_disable_leader=True,
             topic_allow_declare=False,
@@ -234,6 +235,7 @@ class App(faust.App):
         except OSError as error:
             raise StartError(f"BPSTREAM_DATA_DIR cannot be made: {error}") from None
         self.found = await prepare(self.settings, embedded_run=self._embedded_run)
+        self.publisher.batch_bytes[self.table.changelog] = self.found.changelog_batch
         people = people_of(self)
         # Before a reading is judged, what people said until now is known.
         await self.add_runtime_dependency(people.followed)

@@ -106,6 +106,7 @@ class Classifier:
             intake=intake,
             enriched_topic=enriched_topic,
             partitions=topics.partitions,
+            step_bytes=pipeline.step_bytes,
             metrics=metrics,
             traces=traces,
             hold=self._hold,

@@ -19,6 +19,7 @@ from aiokafka.errors import (
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
 )
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from bpstream.errors import StartError
 from bpstream.stream.health import Health
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 _FINAL = (MessageSizeTooLargeError, RecordListTooLargeError, TopicAuthorizationFailedError)
 
+
+BATCH_BYTES = 1_000_000
+"""Of a record batch: what a broker takes as it comes."""
 
 _EMPTY: list[tuple[str, bytes]] = []
 
@@ -56,6 +60,8 @@ class Publisher:
         """`producer` gives aiokafka's producer when called."""
         self._producer = producer
         self._health, self._metrics = health, metrics or Metrics()
+        self.batch_bytes = dict[str, int]()
+        """By topic, of those that do not take just `BATCH_BYTES` in a record batch."""
 
     async def publish(self, topic: str, records: Sequence[Record], *, partitions: int) -> None:
         """Publish `records`, each in the partition of its key (one without goes to 0)."""
@@ -81,14 +87,14 @@ class Publisher:
         """
         start, offset = 0, -1
         while start < len(records):
-            batch, end = self._filled(records, start)
+            batch, end = self._filled(records, start, topic)
             offset = await self._send(batch, records[start:end], topic, partition)
             start = end
         return offset
 
-    def _filled(self, records: Sequence[Record], start: int) -> tuple[Any, int]:
+    def _filled(self, records: Sequence[Record], start: int, topic: str) -> tuple[Any, int]:
         """A batch of the records from `start` on, and the position of the first left out."""
-        batch = self._producer().create_batch()
+        batch = BatchBuilder(self.batch_bytes.get(topic, BATCH_BYTES), compression_type=0)
         # What `batch.append` calls; by it a record would cost more than twice as much.
         append = batch._builder.append
         now, count = time.time_ns() // 1_000_000, 0
@@ -113,7 +119,7 @@ class Publisher:
                 self._failed(topic, error)
             await asyncio.sleep(uniform(0.0, longest))  # noqa: S311 - spreads retries
             longest = min(2 * longest, _LONGEST_WAIT)
-            batch, _ = self._filled(records, 0)
+            batch, _ = self._filled(records, 0, topic)
 
     async def _send_once(self, batch: Any, count: int, topic: str, partition: int) -> int:
         asked = time.monotonic()

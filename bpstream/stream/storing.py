@@ -58,21 +58,26 @@ class Storing:
         intake: Intake,
         enriched_topic: str,
         partitions: int,
+        step_bytes: int,
         metrics: Metrics,
         traces: Traces | None,
         hold: Callable[[], Awaitable[None]],
     ) -> None:
-        """`hold` waits until it is known whose a partition is, while partitions move."""
+        """`step_bytes` of changelog is what is stored at once, at most.
+
+        `hold` waits until it is known whose a partition is, while partitions move.
+        """
         self._table, self._stores, self._publisher = table, stores, publisher
         self._dead_letters, self._intake = dead_letters, intake
         self._enriched_topic, self._partitions = enriched_topic, partitions
+        self._step_bytes = step_bytes
         self._metrics, self._traces, self._hold = metrics, traces, hold
 
     async def store(self, items: Sequence[Judged | Done]) -> None:
         """Store the steps; a chunk is acknowledged when the last effect of it is stored."""
         # A partition that went away and came back is another one, in the same lane.
         for _, ours in groupby(items, key=lambda item: id(item.partition)):
-            for run in runs(ours):
+            for run in runs(ours, self._step_bytes):
                 await self._store(run)
 
     async def _store(self, run: Sequence[Judged | Done]) -> None:

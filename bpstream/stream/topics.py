@@ -26,6 +26,7 @@ from tenacity import (
 from bpstream.errors import StartError
 from bpstream.settings import Settings
 from bpstream.stream.connection import Connection
+from bpstream.stream.publish import BATCH_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +38,19 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 _FIRST_ANSWER_WITHIN, _ANSWER_WITHIN = 2.0, 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 
+CHANGELOG_BATCH_BYTES = 4 * 1024 * 1024
+"""Of a record batch of the changelog, where we make that: what a step costs it costs however
+many patients change in it, and in a large ward nearly each reading changes another one."""
+
 _LARGE = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
 _COMPACTED = {"cleanup.policy": "compact"}
-_CHANGELOG = {
+_WARD = {
     **_COMPACTED,
     # A worker that was frozen may write over a newer record when it thaws; a recovery can
     # tell the two apart as long as both are there.
     "min.compaction.lag.ms": str(24 * 3600 * 1000),
 }
+_CHANGELOG = {**_WARD, "max.message.bytes": str(CHANGELOG_BATCH_BYTES)}
 
 
 class Topics(NamedTuple):
@@ -56,6 +62,13 @@ class Topics(NamedTuple):
     """Names this life of the input topics: their offsets begin anew when they are made anew."""
     counts: Mapping[str, int] = {}
     """Partitions by topic, of topics that need not have as many."""
+    changelog_batch: int = BATCH_BYTES
+    """Bytes of the record batches that the changelog takes."""
+
+    @property
+    def step_bytes(self) -> int:
+        """Bytes of the rows of a step, which stand in one record batch with the checkpoint."""
+        return self.changelog_batch * 9 // 10
 
     def of(self, topic: str) -> int:
         """Partitions of a topic that need not have as many as the input topic."""
@@ -77,15 +90,13 @@ def room_of(settings: Settings, admin: AdminClient) -> int:
 
     Raises :class:`StartError` where there is no such topic.
     """
-    resource = ConfigResource(ConfigResource.Type.TOPIC, settings.topic)
     try:
         if settings.topic not in _counts(admin):
             raise StartError(
                 f"Kafka at {settings.bootstrap_servers} has no topic {settings.topic} "
                 "(BPSTREAM_TOPIC): it is there once a worker with these settings has run"
             )
-        described = admin.describe_configs([resource])[resource].result(timeout=_ANSWER_WITHIN)
-        return min(int(described["max.message.bytes"].value), MAX_MESSAGE_BYTES)
+        return min(_room(admin, settings.topic), MAX_MESSAGE_BYTES)
     except KafkaException:  # Who may write to a topic need not see its configuration.
         return MAX_MESSAGE_BYTES
 
@@ -142,7 +153,7 @@ def _make_and_look(admin: AdminClient, settings: Settings) -> Topics:
         settings.limits_topic: _COMPACTED,
         settings.acknowledgements_topic: _COMPACTED,
         changelog_of(settings): _CHANGELOG,
-        ward_topic_of(settings): _CHANGELOG,
+        ward_topic_of(settings): _WARD,
     }
     if settings.enriched_topic:
         companions[settings.enriched_topic] = {}
@@ -154,7 +165,26 @@ def _make_and_look(admin: AdminClient, settings: Settings) -> Topics:
                 f"{partitions}: they must be equal. Delete {name}, or use another "
                 "BPSTREAM_APP_ID and BPSTREAM_REKEYED_TOPIC"
             )
-    return Topics(partitions=partitions, lineage=lineage_of(admin, settings), counts=found)
+    return Topics(
+        partitions=partitions,
+        lineage=lineage_of(admin, settings),
+        counts=found,
+        changelog_batch=_batch_bytes(admin, changelog_of(settings)),
+    )
+
+
+def _batch_bytes(admin: AdminClient, changelog: str) -> int:
+    """What the changelog takes, as far as we may know, and no more than we would have it take."""
+    try:
+        return min(_room(admin, changelog), CHANGELOG_BATCH_BYTES)
+    except KafkaException:  # Who may write to a topic need not see its configuration.
+        return BATCH_BYTES
+
+
+def _room(admin: AdminClient, topic: str) -> int:
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    described = admin.describe_configs([resource])[resource].result(timeout=_ANSWER_WITHIN)
+    return int(described["max.message.bytes"].value)
 
 
 def _made(

@@ -25,7 +25,14 @@ from bpstream.stream.stores import Archive, Index, Stores
 from bpstream.stream.ward import WardAlarms
 
 
-def pipeline(settings: Settings, *, model: Any, alarms: Any, partitions: int) -> Pipeline:
+def pipeline(
+    settings: Settings,
+    *,
+    model: Any,
+    alarms: Any,
+    partitions: int,
+    step_bytes: int | None = None,
+) -> Pipeline:
     """The pipeline of `settings`, for an input topic of so many partitions."""
     return Pipeline(
         parser=parser_of(settings),
@@ -35,6 +42,7 @@ def pipeline(settings: Settings, *, model: Any, alarms: Any, partitions: int) ->
         topic=settings.topic,
         archive_all=settings.archive_readings == "all",
         index_all=settings.index_readings == "all",
+        step_bytes=step_bytes,
     )
 
 
@@ -59,7 +67,11 @@ def stores_and_classifier(
     stores = Stores(archive, index, health=app.health, metrics=app.metrics, on_paused=intake.paused)
     classifier = Classifier(
         pipeline=pipeline(
-            settings, model=app.model, alarms=app.alarms, partitions=found.partitions
+            settings,
+            model=app.model,
+            alarms=app.alarms,
+            partitions=found.partitions,
+            step_bytes=found.step_bytes,
         ),
         silence=Silence(app.alarms),
         release=Release(

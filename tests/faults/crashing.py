@@ -10,11 +10,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import Any
 
-from bpstream import pipeline
 from bpstream.settings import Settings
 from bpstream.stream.app import App
 from bpstream.stream.delivery import ChunkConsumer
-from bpstream.stream.topics import changelog_of
+from bpstream.stream.topics import Topics, changelog_of
 from bpstream.stream.worker import Worker
 
 SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
@@ -102,7 +101,7 @@ def main() -> None:
     environ = os.environ
     fate = Fate(environ["CRASH_POINT"], int(environ["CRASH_AT"]), environ["CRASH_ACTION"])
     settings = Settings.from_env(environ)
-    pipeline.STEP_BYTES = STEP_BYTES
+    setattr(Topics, "step_bytes", STEP_BYTES)  # noqa: B010 - a property of the class
     app = App(settings)
     prepare(app, settings, fate)
     Worker(app, loglevel="INFO", quiet=True).execute_from_commandline()

@@ -11,6 +11,7 @@ import faust
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
+from aiokafka.producer.message_accumulator import BatchBuilder
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 
@@ -59,7 +60,12 @@ def test_the_versions_whose_inside_we_use_are_pinned_and_are_these(name):
         (Fetcher, "_proc_fetch_request", "self, assignment, node_id, request"),
         (PartitionRecords, "_unpack_records", "self"),
         (driver.Producer, "_ensure_producer", "self"),
-        (AIOKafkaProducer, "create_batch", "self"),
+        (
+            BatchBuilder,
+            "__init__",
+            "self, batch_size, compression_type, is_transactional, key_serializer, "
+            "value_serializer",
+        ),
         (AIOKafkaProducer, "send_batch", "self, batch, topic, partition"),
         (PartitionAssignor, "tables_metadata", "self"),
         (faust.App, "FlowControlQueue", "self, maxsize, clear_on_resume"),

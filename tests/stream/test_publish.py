@@ -27,7 +27,7 @@ from bpstream.reading import Origin
 from bpstream.stream.dead_letters import DeadLetter, DeadLetters
 from bpstream.stream.health import Health
 from bpstream.stream.metrics import Metrics, total
-from bpstream.stream.publish import Publisher, Record, TooLarge
+from bpstream.stream.publish import BATCH_BYTES, Publisher, Record, TooLarge
 from tests.stream.brokers import everything_on, make_topic
 
 LARGEST_BATCH = 100_000
@@ -77,6 +77,7 @@ async def test_records_of_one_partition_land_in_their_order_with_key_headers_and
 @pytest.mark.services
 async def test_records_that_fill_several_batches_land_in_their_order(kafka, unique_name, publisher):
     topic = make_topic(kafka, unique_name("batches"))
+    publisher.batch_bytes[topic] = LARGEST_BATCH
     records = [Record(b"%d" % n, bytes(LARGEST_BATCH // 3)) for n in range(8)]
     assert await publisher.publish_to(topic, 0, records) == 7
     assert [int(at.key()) for at in everything_on(kafka, topic)] == list(range(8))
@@ -105,6 +106,7 @@ async def test_a_record_larger_than_its_topic_takes_is_too_large_and_larger_than
     kafka, unique_name, publisher, health
 ):
     topic = make_topic(kafka, unique_name("large"), config={"max.message.bytes": "300000"})
+    publisher.batch_bytes[topic] = LARGEST_BATCH
     assert await publisher.publish_to(topic, 0, [Record(b"k", bytes(2 * LARGEST_BATCH))]) == 0
     with pytest.raises(TooLarge):
         await publisher.publish_to(topic, 0, [Record(b"k", bytes(300_001))])
@@ -196,9 +198,6 @@ class AwayBroker:
         self.errors = list(errors)
         self.took: list[bytes] = []
 
-    def create_batch(self) -> Any:
-        return BatchBuilder(LARGEST_BATCH, compression_type=0)
-
     async def send_batch(self, batch: Any, topic: str, *, partition: int) -> Any:
         if self.errors:
             raise self.errors.pop(0)()
@@ -221,17 +220,28 @@ records = st.builds(
 ).filter(lambda record: record.key is not None or record.value is not None)
 
 
+async def test_a_topic_that_takes_larger_batches_gets_them():
+    broker = AwayBroker()
+    publisher = Publisher(lambda: broker, Health(dict))
+    publisher.batch_bytes["changelog"] = 3 * BATCH_BYTES
+    found = [Record(b"k", bytes(BATCH_BYTES // 2))] * 5
+    for topic in ("alerts", "changelog"):
+        await publisher.publish_to(topic, 0, found)
+    assert [len(list(DefaultRecordBatch(each))) for each in broker.took] == [1, 1, 1, 1, 1, 5]
+
+
 @given(st.lists(records, min_size=1, max_size=12))
 async def test_batches_are_filled_as_aiokafka_itself_would_fill_them(found):
     broker = AwayBroker()
     publisher = Publisher(lambda: broker, Health(dict))
     await publisher.publish_to("alerts", 0, found)
-    expected, batch = [], broker.create_batch()
+    publisher.batch_bytes["alerts"] = LARGEST_BATCH
+    expected, batch = [], BatchBuilder(LARGEST_BATCH, compression_type=0)
     for record in found:
         again = {"key": record.key, "value": record.value, "headers": list(record.headers)}
         if batch.append(timestamp=record.timestamp, **again) is None:
             expected.append(bytes(batch._build()))
-            batch = broker.create_batch()
+            batch = BatchBuilder(LARGEST_BATCH, compression_type=0)
             assert batch.append(timestamp=record.timestamp, **again) is not None
     assert broker.took == [*expected, bytes(batch._build())]
 

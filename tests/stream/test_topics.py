@@ -64,6 +64,24 @@ async def test_a_topic_of_large_messages_takes_eight_megabytes_and_the_changelog
 
 
 @pytest.mark.services
+@pytest.mark.parametrize(
+    ("takes", "step_bytes"),
+    [
+        ({"max.message.bytes": "1048588"}, 943_729),  # Kafka's own default
+        ({"max.message.bytes": "500000"}, 450_000),
+        ({"max.message.bytes": "9000000"}, 3_774_873),
+        (None, 3_774_873),
+    ],
+)
+async def test_a_step_fits_into_what_the_changelog_takes_and_has_no_more_than_it_needs(
+    kafka, settings, takes, step_bytes
+):
+    if takes is not None:
+        make_topic(kafka, changelog_of(settings), config=takes)
+    assert (await prepare(settings)).step_bytes == step_bytes
+
+
+@pytest.mark.services
 async def test_a_topic_that_every_worker_reads_may_have_a_count_of_its_own(kafka, settings):
     make_topic(kafka, settings.limits_topic, partitions=1)
     found = await prepare(settings)
