@@ -1,6 +1,7 @@
 """Readings, and what was judged of them, as documents: columns in, one line of JSON each out."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -168,8 +169,12 @@ def _named(model: Model) -> bytes:
 
 def _flags(flags: NDArray[np.uint32]) -> Column:
     distinct, which = np.unique(flags, return_inverse=True)
-    names = [_encode(Flag(each).names()) for each in distinct.tolist()]
-    return np.array(names, np.bytes_)[which]
+    return np.array(list(map(_names, distinct.tolist())), np.bytes_)[which]
+
+
+@lru_cache(maxsize=1024)
+def _names(flags: int) -> bytes:
+    return _encode(Flag(flags).names())
 
 
 def _early_warnings(warning: NDArray[np.float64]) -> Column:

@@ -150,6 +150,7 @@ def test_a_sample_is_of_the_stage_that_its_innermost_known_frame_is_of():
         f"{loop};encode (bpstream/encoding.py:120);map (somewhere/else.py) 2",
         f"{loop} 5",
         "run_forever (asyncio/base_events.py:607);_find_and_load (<frozen importlib>) 7",
+        "run_forever (asyncio/base_events.py:607);Service._default_start (mode/services.py:1) 9",
         "<module> (bpstream/settings.py:1) 11",
     ]
     assert by_stage("\n".join(samples)) == {"parse": 3, "documents": 2, OTHER: 5}

@@ -40,6 +40,9 @@ STAGES = {
 is of."""
 OTHER = "the loop, and what else there is"
 
+_STARTING = ("_find_and_load", "_default_start")
+"""Of a stack: what imports, and what starts the services of the worker."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit status is 1 where there is no result."""
@@ -86,11 +89,11 @@ def _watched(task: Task) -> Counter[str]:
 
 
 def by_stage(samples: str) -> Counter[str]:
-    """How many samples are of each stage; `samples` as py-spy writes them, raw."""
+    """How many samples are of each stage, once it runs; `samples` as py-spy writes them, raw."""
     found = Counter[str]()
     for line in samples.splitlines():
         stack, _, count = line.rpartition(" ")
-        if "_find_and_load" not in stack and "run_forever" in stack:
+        if "run_forever" in stack and not any(each in stack for each in _STARTING):
             found[_stage(stack)] += int(count)
     return found
 
