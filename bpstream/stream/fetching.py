@@ -14,6 +14,11 @@ from bpstream.stream.unpacking import unpack_in_columns
 FETCH_MAX_WAIT_MS = 100
 """Faust waits 1500 ms at a broker for partitions that have nothing: an idle one stalls all."""
 
+IDLE_MAX_WAIT_MS = 500
+"""Where all of them have had nothing for `_IDLE_AFTER` seconds there is nothing to be stalled."""
+
+_IDLE_AFTER = 1.0
+
 PACE = 0.05
 """Seconds between two fetches at the head of the topic, at least.
 
@@ -34,6 +39,7 @@ class FetchingThread(driver.AIOKafkaConsumerThread):
         client = self._ensure_consumer()
         commit_as_member(client._coordinator)
         unpack_in_columns(client._fetcher, consumer.delivers_chunks)
+        wait_longer_while_idle(client._fetcher)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -72,3 +78,21 @@ class FetchingThread(driver.AIOKafkaConsumerThread):
         """Up to where a partition may be read; None where nothing was fetched of it."""
         offset: int | None = self._ensure_consumer().last_stable_offset(tp)
         return offset
+
+
+def wait_longer_while_idle(fetcher: Any) -> None:
+    """Let a fetcher (aiokafka's) ask less often while nothing comes: what comes ends the wait."""
+    process, came_at = fetcher._proc_fetch_request, time.monotonic()
+
+    async def process_and_look(assignment: Any, node_id: int, request: Any) -> bool:
+        nonlocal came_at
+        has_new: bool = await process(assignment, node_id, request)
+        now = time.monotonic()
+        if has_new:
+            came_at = now
+        # Here, and not when it was drained: the next request is made before that.
+        is_idle = now - came_at > _IDLE_AFTER
+        fetcher._fetch_max_wait_ms = IDLE_MAX_WAIT_MS if is_idle else FETCH_MAX_WAIT_MS
+        return has_new
+
+    fetcher._proc_fetch_request = process_and_look

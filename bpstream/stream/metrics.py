@@ -132,6 +132,7 @@ class Metrics:
             "Memory that the rows of this worker's patients take",
             registry=self.registry,
         )
+        self._lag_told = list[tuple[str, int, int]]()
         self.lag = Gauge(
             "bpstream_lag",
             "Messages not yet committed, by topic and partition",
@@ -144,8 +145,12 @@ class Metrics:
 
         The lag of one that moved away would stay what it was last, and no longer be true.
         """
+        told = list(behind)
+        if told == self._lag_told:
+            return
+        self._lag_told = told
         self.lag.clear()
-        for topic, partition, messages in behind:
+        for topic, partition, messages in told:
             self.lag.labels(topic, partition).set(messages)
 
 

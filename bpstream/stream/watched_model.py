@@ -25,12 +25,14 @@ class WatchedModel(Collector):
             registry=registry,
         )
         self._told: set[str] = set()
+        self._is_new = False
         self._failure = ""
         registry.register(self)
 
     def observe(self, columns: Mapping[str, NDArray[np.float64]]) -> None:
         """Take down a step's columns."""
         self.drift.observe(columns)
+        self._is_new = True
 
     def failed(self, error: Exception) -> None:
         """The model said nothing of a step; the log tells it once for each kind of failure."""
@@ -41,6 +43,9 @@ class WatchedModel(Collector):
 
     def look(self) -> None:
         """Log which columns have drifted away from the training data, and which are back."""
+        if not self._is_new:
+            return
+        self._is_new = False
         far = {name: index for name, index in self.drift.index().items() if index > LARGE}
         for name in far.keys() - self._told:
             log.warning(

@@ -42,15 +42,20 @@ def send(kafka: str, partition: TopicPartition) -> Callable[[], None]:
 
 
 @pytest.fixture
-async def fetch(
-    kafka: str, partition: TopicPartition, send: Callable[[], None]
-) -> AsyncIterator[Fetch]:
-    """Fetches once, as a worker's thread does, and gives the offsets; the first is 0."""
-    send()
+async def client(kafka: str, partition: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
+    """At the beginning of the partition."""
     client = AIOKafkaConsumer(bootstrap_servers=kafka, fetch_max_wait_ms=20)
     await client.start()
     client.assign([partition])
     client.seek(partition, 0)
+    yield client
+    await client.stop()
+
+
+@pytest.fixture
+async def fetch(client: AIOKafkaConsumer, send: Callable[[], None]) -> AsyncIterator[Fetch]:
+    """Fetches once, as a worker's thread does, and gives the offsets; the first is 0."""
+    send()
     consumer = a_consumer()
     consumer.flow_active = True
     thread = FetchingThread(consumer, loop=consumer.loop)
@@ -60,7 +65,6 @@ async def fetch(
         return [record.offset for records in fetched.values() for record in records]
 
     yield once
-    await client.stop()
     thread.thread_loop.close()
 
 
@@ -98,3 +102,20 @@ async def test_what_comes_after_a_pause_is_fetched_at_once(fetch, send, monkeypa
     send()
     assert await coming == [1]
     assert time.monotonic() - began < LONG
+
+
+async def test_a_broker_is_asked_less_often_while_nothing_comes_and_what_comes_is_fetched_at_once(
+    client, send, monkeypatch
+):
+    monkeypatch.setattr(fetching, "_IDLE_AFTER", PACE)
+    monkeypatch.setattr(fetching, "IDLE_MAX_WAIT_MS", int(1000 * LONG))
+    fetching.wait_longer_while_idle(client._fetcher)
+    assert await client.getmany(timeout_ms=1000 * 2 * PACE) == {}
+    assert client._fetcher._fetch_max_wait_ms == fetching.IDLE_MAX_WAIT_MS
+    began = time.monotonic()
+    coming = asyncio.ensure_future(client.getmany(timeout_ms=1000 * LONG))
+    await asyncio.sleep(0.01)
+    send()
+    assert await coming != {}
+    assert time.monotonic() - began < LONG
+    assert client._fetcher._fetch_max_wait_ms == fetching.FETCH_MAX_WAIT_MS
