@@ -135,7 +135,7 @@ def encode(
         b',"kafka":{"topic":%b,"partition":' % _encode(topic),
         numbers(partition),
         b',"offset":',
-        numbers(offset),
+        numbers(offset, differ=True),
         b'},"original_time":"',
         texts(readings.original_time),
         b'","ingested_at":"',

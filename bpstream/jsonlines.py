@@ -103,9 +103,9 @@ def optional(key: str, strings: Sequence[str | None]) -> Column:
     return spread(fields, np.array(at, np.intp), n)
 
 
-def numbers(values: NDArray[np.floating | np.integer]) -> Column:
-    """Numbers, many of them equal; null for NaN."""
-    if len(values) < _FEW:
+def numbers(values: NDArray[np.floating | np.integer], *, differ: bool = False) -> Column:
+    """Numbers, many of them equal unless they `differ`; null for NaN."""
+    if differ or len(values) < _FEW:
         return _numbers(values)
     distinct, which = np.unique(values, return_inverse=True)
     found: Column = _numbers(distinct)[which]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpstream.clinical import rules
+from bpstream.clinical.order import by_patient
 from bpstream.clinical.structures import whole
 from bpstream.encoding import Judged
 from bpstream.patients import AGGREGATE, COUNTERS, RECENT, Patients
@@ -93,7 +94,7 @@ def late(
     late = arrived_at - taken_at > LATE_AFTER
     late |= taken_at < state["last"]["taken_at"][rows]
     if len(rows) and not (np.diff(taken_at) >= 0).all():
-        order = np.argsort(rows, kind="stable")
+        order = by_patient(rows)
         # Ranks are small, so that a patient's own maximum can be told from the one before.
         rank = np.argsort(np.argsort(taken_at, kind="stable"), kind="stable")
         rank[readings.kind != Kind.READING] = -1  # an aggregate is never the newest
@@ -137,7 +138,7 @@ def remember(
     n = len(rows)
     if not n:
         return rows
-    order = np.argsort(rows, kind="stable")
+    order = by_patient(rows)
     patient = rows[order]
     first = np.flatnonzero(np.r_[True, patient[1:] != patient[:-1]])
     changed = patient[first]

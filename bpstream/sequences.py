@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bpstream.clinical.history import ARTERIAL, CUFF, SERIES, Floats
 from bpstream.clinical.models.windows import windows_of
+from bpstream.clinical.order import by_patient
 from bpstream.clinical.plausibility import plausible
 from bpstream.patients import AGGREGATE, RECENT, RETRACTED
 from bpstream.reading import NOT_USUAL, Flag
@@ -48,7 +49,7 @@ def windows(state: NDArray[np.void], readings: Sequence) -> Floats:
     n, held = len(readings.rows), len(both[0]) - len(readings.rows)
     rows, series, taken_at, systolic, diastolic = both
     key = rows * SERIES + series
-    order = np.argsort(key, kind="stable")
+    order = by_patient(key)
     order = order[_in_order(key[order], taken_at[order])]
     minutes = (taken_at[order] - taken_at.min(initial=0)) / _MINUTE
     no_source = np.zeros(len(order), "U1")

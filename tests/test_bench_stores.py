@@ -62,6 +62,7 @@ def test_whoever_stores_leaves_every_reading_in_a_store(kafka, elasticsearch, tm
     told = capsys.readouterr().out
     assert "profile patients" in told
     assert "archive, segments" in told
+    assert "write and sync alone" in told
     with Elasticsearch(elasticsearch) as client:
         assert not client.indices.get(index="bench-*")
 

@@ -16,6 +16,7 @@ from bpstream.clinical.alerts import SLOT, Change, Edges, State, alert_id
 from bpstream.clinical.conditions import Bools, Measures, Positions
 from bpstream.clinical.courses import FIRING, NORMAL, Columns, Courses
 from bpstream.clinical.limits import Own, marked
+from bpstream.clinical.order import by_patient
 from bpstream.clinical.structures import whole
 from bpstream.clinical.verdicts import Verdicts
 
@@ -69,7 +70,7 @@ class Engine:
             holds[np.ix_(self._physiological, own.at[own.unjudged])] = -1
         if not (holds >= 0).any() and not slots["state"][rows].any():
             return Edges.none()
-        order = np.argsort(rows, kind="stable")
+        order = by_patient(rows)
         new = _differs(rows[order])
         patients, nth = rows[order[new]], np.cumsum(new) - 1
         held = slots.view(_ALL_SLOTS)[patients].view(SLOT)[:, : len(self.rules)]

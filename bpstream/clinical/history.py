@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpstream.clinical.early_warning_targets import TARGETS, states
+from bpstream.clinical.order import by_patient
 from bpstream.clinical.structures import whole
 
 Floats = NDArray[np.float64]
@@ -77,7 +78,7 @@ def absorb(  # noqa: PLR0917 - columns of one table
     """
     n = len(rows)
     key = rows * SERIES + series
-    order = np.argsort(key, kind="stable")
+    order = by_patient(key)
     at, firsts, nth = taken_at[order], *_runs(key[order])
     owner = rows[order[firsts]], series[order[firsts]]
     before = whole(held)[owner].view(HISTORY)

@@ -3,16 +3,16 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence, Sized
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from bpstream.batch import Partition, Step
 from bpstream.collecting import collect_seldom
-from bpstream.document import Entry
 from bpstream.documents import Documents
 from bpstream.sinks.elasticsearch import ElasticsearchIndex, connect
 from bpstream.sinks.files import FileArchive
@@ -21,6 +21,8 @@ from tests.bench.simulated import a_pipeline, rounds
 from tests.bench.stored import Elasticsearch, remove_indices
 
 BATCH = 1000
+Batch = TypeVar("Batch", bound=Sized)
+
 _TOLD_AGAIN_AFTER = 1.1
 """Seconds: a node looks at its own process once a second."""
 
@@ -64,6 +66,7 @@ def costs(elasticsearch: str, *, documents: int) -> list[Cost]:
     return [
         asyncio.run(_indexed(elasticsearch, anomalies)),
         asyncio.run(_lines(normal)),
+        asyncio.run(_bare_lines(normal)),
         asyncio.run(_files(normal)),
     ]
 
@@ -84,14 +87,14 @@ def simulated(documents: int) -> tuple[Documents, Documents]:
     return Documents.joined(anomalies)[:documents], Documents.joined(normal)[:documents]
 
 
-async def _indexed(url: str, entries: Sequence[Entry]) -> Cost:
+async def _indexed(url: str, entries: Documents) -> Cost:
     alias = f"bench-{uuid4().hex[:8]}"
     try:
         with Elasticsearch(url) as client:
             before = _cpu_of(client)
             async with ElasticsearchIndex(connect(url), alias=alias) as index:
                 await index.prepare()
-                found = await _measured("Elasticsearch, bulk", entries, index.write)
+                found = await _measured("Elasticsearch, bulk", _batches(entries), index.write)
             client.indices.refresh(index=f"{alias}-*")  # What is put off is its work too.
             spent = (_cpu_of(client) - before) / len(entries)
         return found._replace(cpu_of_server=spent * 1e6)
@@ -107,25 +110,52 @@ def _cpu_of(client: Elasticsearch) -> float:
     return sum(node["process"]["cpu"]["total_in_millis"] for node in nodes) / 1e3
 
 
-async def _lines(entries: Sequence[Entry]) -> Cost:
+async def _lines(entries: Documents) -> Cost:
     with TemporaryDirectory() as folder:
         archive = SegmentArchive(Path(folder), lineage="bench")
         await archive.take_over(0, 1, None)
-        found = await _measured("archive, segments", entries, lambda some: archive.write(0, some))
+        batches = _batches(entries)
+        found = await _measured("archive, segments", batches, lambda some: archive.write(0, some))
         await archive.close()
     return found
 
 
-async def _files(entries: Sequence[Entry]) -> Cost:
+async def _bare_lines(entries: Documents) -> Cost:
+    """The same lines, written and synced by the system alone: no archive of them costs less."""
+    with TemporaryFile(buffering=0) as file:
+
+        async def write(lines: Lines) -> None:
+            file.write(lines.text)
+            os.fdatasync(file.fileno())
+
+        batches = [Lines(len(each), each.lines()) for each in _batches(entries)]
+        return await _measured("write and sync alone", batches, write)
+
+
+async def _files(entries: Documents) -> Cost:
     with TemporaryDirectory() as folder:
         archive = FileArchive(Path(folder))
-        return await _measured("archive, files", entries, archive.write)
+        return await _measured("archive, files", _batches(entries), archive.write)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Documents as they are written."""
+
+    count: int
+    text: bytes
+
+    def __len__(self) -> int:
+        return self.count
+
+
+def _batches(entries: Documents) -> list[Documents]:
+    return [entries[start : start + BATCH] for start in range(0, len(entries), BATCH)]
 
 
 async def _measured(
-    what: str, entries: Sequence[Entry], write: Callable[[Sequence[Entry]], Awaitable[Any]]
+    what: str, batches: Sequence[Batch], write: Callable[[Batch], Awaitable[Any]]
 ) -> Cost:
-    batches = [entries[start : start + BATCH] for start in range(0, len(entries), BATCH)]
     await write(batches[0])  # Connections, the month's index and the segment are made by it.
     counted = sum(map(len, batches[1:]))
     with _syncs() as synced:
