@@ -128,7 +128,19 @@ class Documents(Sequence[Entry]):
 
     def lines(self) -> bytes:
         """Their lines, one after the other."""
-        return self._columns.text if self._is_whole() else b"".join(self.each_line())
+        columns, places = self._columns, self.places
+        if self._is_whole():
+            return columns.text
+        # What lies side by side is taken at once.
+        begins = np.flatnonzero(np.diff(places, prepend=-2) != 1)
+        ends = np.append(begins, len(places))[1:] - 1
+        text, bounds = columns.text, columns.bounds
+        return b"".join(
+            [
+                text[bounds[first] : bounds[last + 1]]
+                for first, last in zip(places[begins].tolist(), places[ends].tolist(), strict=True)
+            ]
+        )
 
     def each_line(self) -> list[bytes]:
         """The line of each, with its end."""

@@ -235,7 +235,7 @@ class App(faust.App):
         except OSError as error:
             raise StartError(f"BPSTREAM_DATA_DIR cannot be made: {error}") from None
         self.found = await prepare(self.settings, embedded_run=self._embedded_run)
-        self.publisher.batch_bytes[self.table.changelog] = self.found.changelog_batch
+        self.publisher.whole[self.table.changelog] = self.found.changelog_batch
         people = people_of(self)
         # Before a reading is judged, what people said until now is known.
         await self.add_runtime_dependency(people.followed)

@@ -60,8 +60,9 @@ class Publisher:
         """`producer` gives aiokafka's producer when called."""
         self._producer = producer
         self._health, self._metrics = health, metrics or Metrics()
-        self.batch_bytes = dict[str, int]()
-        """By topic, of those that do not take just `BATCH_BYTES` in a record batch."""
+        self.whole = dict[str, int]()
+        """By topic, bytes of the one record batch that the records of a call have to fit into:
+        Kafka appends it as a whole.  Of other topics they may stand in several."""
 
     async def publish(self, topic: str, records: Sequence[Record], *, partitions: int) -> None:
         """Publish `records`, each in the partition of its key (one without goes to 0)."""
@@ -82,19 +83,24 @@ class Publisher:
     async def publish_to(self, topic: str, partition: int, records: Sequence[Record]) -> int:
         """Publish `records` in order in one partition; returns the last one's offset.
 
-        As many as fit stand in one record batch, which Kafka appends as a whole.  Raises
-        :class:`TooLarge` for a record that the topic will not take.
+        As many as fit stand in one record batch.  Raises :class:`TooLarge` for a record that the
+        topic will not take, and RuntimeError where they have to be `whole` and are too many.
         """
         start, offset = 0, -1
         while start < len(records):
             batch, end = self._filled(records, start, topic)
+            if end < len(records) and topic in self.whole:
+                raise RuntimeError(
+                    f"{len(records)} records for {topic} do not fit into one record batch of "
+                    f"{self.whole[topic]:,} bytes"
+                )
             offset = await self._send(batch, records[start:end], topic, partition)
             start = end
         return offset
 
     def _filled(self, records: Sequence[Record], start: int, topic: str) -> tuple[Any, int]:
         """A batch of the records from `start` on, and the position of the first left out."""
-        batch = BatchBuilder(self.batch_bytes.get(topic, BATCH_BYTES), compression_type=0)
+        batch = BatchBuilder(self.whole.get(topic, BATCH_BYTES), compression_type=0)
         # What `batch.append` calls; by it a record would cost more than twice as much.
         append = batch._builder.append
         now, count = time.time_ns() // 1_000_000, 0

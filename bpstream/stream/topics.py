@@ -176,9 +176,15 @@ def _make_and_look(admin: AdminClient, settings: Settings) -> Topics:
 def _batch_bytes(admin: AdminClient, changelog: str) -> int:
     """What the changelog takes, as far as we may know, and no more than we would have it take."""
     try:
-        return min(_room(admin, changelog), CHANGELOG_BATCH_BYTES)
+        room = _room(admin, changelog)
     except KafkaException:  # Who may write to a topic need not see its configuration.
         return BATCH_BYTES
+    if room < BATCH_BYTES:
+        raise StartError(
+            f"the topic {changelog} takes record batches of {room:,} bytes (max.message.bytes): "
+            f"{BATCH_BYTES:,} or more would do, and {CHANGELOG_BATCH_BYTES:,} is best"
+        )
+    return min(room, CHANGELOG_BATCH_BYTES)
 
 
 def _room(admin: AdminClient, topic: str) -> int:

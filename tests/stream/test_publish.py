@@ -77,8 +77,7 @@ async def test_records_of_one_partition_land_in_their_order_with_key_headers_and
 @pytest.mark.services
 async def test_records_that_fill_several_batches_land_in_their_order(kafka, unique_name, publisher):
     topic = make_topic(kafka, unique_name("batches"))
-    publisher.batch_bytes[topic] = LARGEST_BATCH
-    records = [Record(b"%d" % n, bytes(LARGEST_BATCH // 3)) for n in range(8)]
+    records = [Record(b"%d" % n, bytes(BATCH_BYTES // 3)) for n in range(8)]
     assert await publisher.publish_to(topic, 0, records) == 7
     assert [int(at.key()) for at in everything_on(kafka, topic)] == list(range(8))
 
@@ -106,7 +105,7 @@ async def test_a_record_larger_than_its_topic_takes_is_too_large_and_larger_than
     kafka, unique_name, publisher, health
 ):
     topic = make_topic(kafka, unique_name("large"), config={"max.message.bytes": "300000"})
-    publisher.batch_bytes[topic] = LARGEST_BATCH
+    publisher.whole[topic] = LARGEST_BATCH
     assert await publisher.publish_to(topic, 0, [Record(b"k", bytes(2 * LARGEST_BATCH))]) == 0
     with pytest.raises(TooLarge):
         await publisher.publish_to(topic, 0, [Record(b"k", bytes(300_001))])
@@ -214,20 +213,24 @@ class Metadata:
 records = st.builds(
     Record,
     st.none() | st.binary(max_size=20),
-    st.none() | st.integers(0, LARGEST_BATCH // 3).map(bytes),
+    st.none() | st.integers(0, BATCH_BYTES // 3).map(bytes),
     st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=5)), max_size=2),
     st.integers(0, 2**41),
 ).filter(lambda record: record.key is not None or record.value is not None)
 
 
-async def test_a_topic_that_takes_larger_batches_gets_them():
+async def test_what_has_to_be_whole_stands_in_one_record_batch_or_is_not_sent():
     broker = AwayBroker()
     publisher = Publisher(lambda: broker, Health(dict))
-    publisher.batch_bytes["changelog"] = 3 * BATCH_BYTES
-    found = [Record(b"k", bytes(BATCH_BYTES // 2))] * 5
+    publisher.whole["changelog"] = 3 * BATCH_BYTES
+    half = Record(b"k", bytes(BATCH_BYTES // 2))
     for topic in ("alerts", "changelog"):
-        await publisher.publish_to(topic, 0, found)
-    assert [len(list(DefaultRecordBatch(each))) for each in broker.took] == [1, 1, 1, 1, 1, 5]
+        await publisher.publish_to(topic, 0, [half] * 5)
+    sizes = [1, 1, 1, 1, 1, 5]
+    assert [len(list(DefaultRecordBatch(each))) for each in broker.took] == sizes
+    with pytest.raises(RuntimeError, match="6 records for changelog do not fit into one"):
+        await publisher.publish_to("changelog", 0, [half] * 6)
+    assert len(broker.took) == len(sizes)
 
 
 @given(st.lists(records, min_size=1, max_size=12))
@@ -235,13 +238,12 @@ async def test_batches_are_filled_as_aiokafka_itself_would_fill_them(found):
     broker = AwayBroker()
     publisher = Publisher(lambda: broker, Health(dict))
     await publisher.publish_to("alerts", 0, found)
-    publisher.batch_bytes["alerts"] = LARGEST_BATCH
-    expected, batch = [], BatchBuilder(LARGEST_BATCH, compression_type=0)
+    expected, batch = [], BatchBuilder(BATCH_BYTES, compression_type=0)
     for record in found:
         again = {"key": record.key, "value": record.value, "headers": list(record.headers)}
         if batch.append(timestamp=record.timestamp, **again) is None:
             expected.append(bytes(batch._build()))
-            batch = BatchBuilder(LARGEST_BATCH, compression_type=0)
+            batch = BatchBuilder(BATCH_BYTES, compression_type=0)
             assert batch.append(timestamp=record.timestamp, **again) is not None
     assert broker.took == [*expected, bytes(batch._build())]
 

@@ -68,7 +68,7 @@ async def test_a_topic_of_large_messages_takes_eight_megabytes_and_the_changelog
     ("takes", "step_bytes"),
     [
         ({"max.message.bytes": "1048588"}, 943_729),  # Kafka's own default
-        ({"max.message.bytes": "500000"}, 450_000),
+        ({"max.message.bytes": "1000000"}, 900_000),
         ({"max.message.bytes": "9000000"}, 3_774_873),
         (None, 3_774_873),
     ],
@@ -79,6 +79,16 @@ async def test_a_step_fits_into_what_the_changelog_takes_and_has_no_more_than_it
     if takes is not None:
         make_topic(kafka, changelog_of(settings), config=takes)
     assert (await prepare(settings)).step_bytes == step_bytes
+
+
+@pytest.mark.services
+async def test_a_changelog_that_takes_too_little_is_an_error_that_says_what_would_do(
+    kafka, settings
+):
+    name = changelog_of(settings)
+    make_topic(kafka, name, config={"max.message.bytes": "999999"})
+    with pytest.raises(StartError, match=f"{name} takes .* 999,999 bytes .*: 1,000,000 or more"):
+        await prepare(settings)
 
 
 @pytest.mark.services
