@@ -57,7 +57,7 @@ _SETTLE_WITHIN = 3.0
 """Seconds for the chunks in work when partitions move or the worker stops."""
 
 _FETCH_BYTES = 2 * 1024 * 1024
-"""Of a partition: a chunk of so many messages costs each of them a sixth less than one of half."""
+"""Of a partition: what a chunk costs whatever it holds, the messages of a large one share."""
 
 _CHUNKS_WAITING = 4
 _SEAL_EVERY = 60.0

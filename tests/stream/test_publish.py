@@ -46,11 +46,7 @@ async def health() -> Health:
 
 @pytest.fixture
 async def publisher(kafka: str, health: Health) -> AsyncIterator[Publisher]:
-    producer = AIOKafkaProducer(
-        bootstrap_servers=kafka,
-        max_batch_size=LARGEST_BATCH,
-        max_request_size=16 * 1024 * 1024,
-    )
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, max_request_size=16 * 1024 * 1024)
     await producer.start()
     yield Publisher(lambda: producer, health)
     await producer.stop()
