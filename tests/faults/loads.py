@@ -7,10 +7,12 @@ import uuid
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
 from threading import Event, Thread
 from typing import Self
 
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from kafka import KafkaProducer
 
 from bpstream.simulator import Message, Simulator
@@ -27,6 +29,7 @@ _RUBBISH = (
 _RUBBISH_LINES = (b"NaN", b"{}", b"null")
 
 _PAUSE = 0.05  # seconds
+_partition = attrgetter("partition")
 
 
 def messages(count: int, *, patients: int, seed: int) -> list[Message]:
@@ -149,7 +152,7 @@ class Sender:
     """Sends each message once, in order, however often the broker goes away meanwhile."""
 
     def __init__(self, kafka: str, topic: str, *, partitioner: str = "murmur2_random") -> None:
-        self._topic = topic
+        self._kafka, self._topic = kafka, topic
         self._producer = Producer(
             {
                 "bootstrap.servers": kafka,
@@ -160,8 +163,16 @@ class Sender:
                 "log_level": 0,
             }
         )
-        self.sent: list[Sent] = []
+        self._sent: list[Sent] = []
+        self._unplaced: list[Sent] = []
+        """What Kafka has and did not say where, as if at offset 0."""
+
+    @property
+    def sent(self) -> list[Sent]:
         """What Kafka has said that it has."""
+        if self._unplaced:
+            self._place()
+        return self._sent
 
     def send(self, drawn: Sequence[Message]) -> None:
         """Hand the messages over; `flushed` says when they are there."""
@@ -179,7 +190,36 @@ class Sender:
 
     def _delivered(self, error: object, at: object) -> None:
         assert error is None, error
-        self.sent.append(Sent(at.value(), at.partition(), at.offset(), at.timestamp()[1]))
+        there = Sent(at.value(), at.partition(), at.offset() or 0, at.timestamp()[1])
+        # Of a batch that it was given twice the client may learn that it is there, and not where.
+        (self._unplaced if at.offset() is None else self._sent).append(there)
+
+    def _place(self) -> None:
+        """Find what is unplaced among what Kafka has."""
+        unplaced, self._unplaced = self._unplaced, []
+        for partition, of_partition in groupby(sorted(unplaced, key=_partition), key=_partition):
+            known = set(self._sent)
+            found = [each for each in self._read(partition) if each not in known]
+            for message in of_partition:
+                place = next(each for each in found if each._replace(offset=0) == message)
+                found.remove(place)
+                self._sent.append(place)
+
+    def _read(self, partition: int) -> list[Sent]:
+        """What Kafka has of the partition."""
+        at = TopicPartition(self._topic, partition)
+        consumer = Consumer({"bootstrap.servers": self._kafka, "group.id": "tests"})
+        found: list[Sent] = []
+        try:
+            at.offset, end = consumer.get_watermark_offsets(at, timeout=60)
+            consumer.assign([at])
+            while not found or found[-1].offset < end - 1:
+                (each,) = consumer.consume(1, timeout=60)
+                assert each.error() is None, each.error()
+                found.append(Sent(each.value(), partition, each.offset(), each.timestamp()[1]))
+        finally:
+            consumer.close()
+        return found
 
 
 class SteadySender:
