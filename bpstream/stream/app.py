@@ -41,7 +41,7 @@ from bpstream.stream.partitioner import partition_of
 from bpstream.stream.publish import BATCH_BYTES, Publisher, Record
 from bpstream.stream.sinks import new_archive, new_index
 from bpstream.stream.stores import Stores
-from bpstream.stream.tables import Changelog, OwnedPartition, PatientTable
+from bpstream.stream.tables import Changelog, OwnedPartition, PatientTable, Tables
 from bpstream.stream.topics import Topics, changelog_of, prepare
 from bpstream.stream.traces import Traces
 from bpstream.stream.view import PatientView
@@ -105,6 +105,7 @@ class App(faust.App):
             logging_config=logs.config(settings.log),
             origin="bpstream",
             autodiscover=False,
+            TableManager=Tables,
             Worker=Worker,
         )
         self.health = Health(self._facts)

@@ -12,6 +12,7 @@ from typing import Any
 import faust
 from faust.stores import STORES
 from faust.stores.memory import Store
+from faust.tables.manager import TableManager
 from faust.types import TP
 
 from bpstream import checkpoint as checkpoints
@@ -199,6 +200,19 @@ class PatientStore(Store[bytes, bytes]):
 
 
 STORES.aliases[SCHEME] = "bpstream.stream.tables:PatientStore"
+
+
+class Tables(TableManager):
+    """Faust's, which waits a second before it does the same: for agents to start.
+
+    The consumer joins the group when both are there, whichever comes first.
+    """
+
+    async def on_start(self) -> None:
+        """Begin to recover what this worker is given."""
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
 
 
 class PatientTable:
