@@ -62,6 +62,8 @@ class Ward:
         }
         self._left: list[Standing] = []
         self._until = 0
+        self._has_new = True
+        """Whether anything was learned since the last judgement."""
         self._counts: defaultdict[int, dict[int, int]] = defaultdict(dict)
 
     @property
@@ -73,11 +75,12 @@ class Ward:
         """Take a partition's counts."""
         held = self._counts[partition]
         for bucket, found in anomalies.items():
-            held[bucket] = max(found, held.get(bucket, 0))
+            if found > held.get(bucket, 0):
+                held[bucket], self._has_new = found, True
 
     def go_on(self, judgement: Judgement) -> None:
         """Begin where another judge ended."""
-        self._until = judgement.until
+        self._until, self._has_new = judgement.until, True
         for each in judgement.standing:
             if each.rule.name in self._slots:
                 self._slots[each.rule.name][0, 0] = _slot(each)
@@ -96,9 +99,13 @@ class Ward:
     def judge(self, now: int) -> list[Alert]:
         """What changed up to `now` (µs since 1970 UTC), which is where the last window ends.
 
-        Windows end with a bucket: the last one, which is not over yet, is judged again.
+        Windows end with a bucket: the last one, which is not over yet, is judged again when
+        there is more in it.
         """
         last, width = bucket_of(now), self.within // BUCKET
+        if last <= self._until and not self._has_new:
+            return []
+        self._has_new = False
         first = min(last, max(self._until, last - width) if self._until else last)
         self._until = max(last, self._until)
         alerts = [_removed(each, now) for each in self._left if _is_firing(each)]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpstream.alarms import Alarms
+from bpstream.clinical.alarm_rule import Delay
 from bpstream.clinical.alarm_rules import Rule, Severe
 from bpstream.clinical.anomaly_counts import bucket_of, count
 from bpstream.clinical.categories import Severity
@@ -91,6 +92,17 @@ def test_of_two_counts_of_a_bucket_the_higher_is_the_later():
     ward = a_ward()
     for found in (21, 3):
         ward.add(0, {bucket_of(at(1)): found})
+    assert told(ward.judge(at(1))) == [FIRING]
+
+
+def test_a_bucket_that_is_looked_at_again_is_no_other_one_unless_there_is_more_in_it():
+    ward = a_ward(replace(SPIKE, delay=Delay(readings=2)))
+    bucket = bucket_of(at(1))
+    ward.add(0, {bucket: 25})
+    assert ward.judge(at(1)) == []
+    ward.add(0, {bucket: 25})
+    assert ward.judge(at(1)) == []
+    ward.add(0, {bucket: 26})
     assert told(ward.judge(at(1))) == [FIRING]
 
 

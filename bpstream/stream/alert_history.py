@@ -43,10 +43,10 @@ async def _read(
     consumer: Any, topic: str, partitions: int, since: int
 ) -> tuple[list[tuple[int, bytes]], bool]:
     tps = [TopicPartition(topic, number) for number in range(partitions)]
-    consumer.assign(tps)
     firsts, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
     at = await consumer.offsets_for_times(dict.fromkeys(tps, since))
     complete, left = True, set()
+    consumer.assign(tps)  # Not before: what is asked waits behind a fetch of what is empty.
     for tp in tps:
         newest = max(firsts[tp], ends[tp] - MOST_READ)
         # The embedded broker knows no times: there the newest are read, as far as they go.

@@ -62,8 +62,7 @@ class Followed(mode.Service):
         """Return once everything that was said by now is read."""
         while not self.should_stop:
             try:
-                await self._begin()
-                ends = await self._consumer.end_offsets(list(self._read))
+                ends = await self._begin()
                 for tp, end in ends.items():
                     while await self._consumer.position(tp) < end:
                         await self._take()
@@ -107,7 +106,8 @@ class Followed(mode.Service):
         records = [Record(key, None) for key in keys]
         await self._publisher.publish(topic, records, partitions=self._partitions[topic])
 
-    async def _begin(self) -> None:
+    async def _begin(self) -> dict[TopicPartition, int]:
+        """Connect; where the topics end by now."""
         self._consumer = security.reader(self._settings)
         await self._consumer.start()
         self._read = {
@@ -115,8 +115,9 @@ class Followed(mode.Service):
             for topic in self._books
             for number in range(self._partitions[topic])
         }
+        ends: dict[TopicPartition, int] = await self._consumer.end_offsets(list(self._read))
         self._consumer.assign(list(self._read))
-        await self._consumer.seek_to_beginning(*self._read)
+        return ends
 
     async def _take(self, within_ms: int = 200) -> None:
         fetched = await self._consumer.getmany(timeout_ms=within_ms)

@@ -9,6 +9,9 @@ from aiokafka import AIOKafkaConsumer
 from bpstream.errors import StartError
 from bpstream.settings import Settings
 
+_MOST_WAIT_MS = 5000
+"""Of a fetch that finds nothing new, and of who sends it."""
+
 
 def credentials(settings: Settings) -> Any:
     """Faust's credentials for the broker of `settings`; None for a plain connection."""
@@ -41,12 +44,17 @@ def client(settings: Settings) -> dict[str, Any]:
 
 
 def reader(settings: Settings) -> Any:
-    """A consumer of aiokafka's in no group: it reads what it is assigned, and commits nothing."""
+    """A consumer of aiokafka's in no group: it reads what it is assigned, and commits nothing.
+
+    What is new ends a fetch at once.  What else is asked waits behind it: ask before `assign`.
+    """
     return AIOKafkaConsumer(
         **client(settings),
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        fetch_max_wait_ms=_MOST_WAIT_MS,
+        consumer_timeout_ms=_MOST_WAIT_MS,
     )
 
 

@@ -32,6 +32,8 @@ JUDGE = 0
 _EVERY = 1.0
 """Seconds between two looks at the counts."""
 
+_WAIT_MS = 500
+
 _JUDGEMENT = b"judgement"
 _COUNTS = b"partition-"
 
@@ -102,7 +104,7 @@ class WardAlarms(mode.Service):
             return
         if self._judge is None:
             ward = Ward(self._rules, name=self._settings.app_id)
-            self._judge = _Judge(ward, epoch, await _reader(self._settings, self._topic))
+            self._judge = _Judge(ward, epoch, *await _reader(self._settings, self._topic))
         judge = self._judge
         unsaid = await judge.read(self._topic)
         # While a backlog is worked off it is not known what the last minutes hold.
@@ -132,22 +134,27 @@ class WardAlarms(mode.Service):
 class _Judge:
     """The judge of one ownership of `JUDGE`, and how far it has read the topic."""
 
-    def __init__(self, ward: Ward, epoch: int, consumer: Any) -> None:
-        self.ward, self.epoch, self.consumer = ward, epoch, consumer
+    def __init__(self, ward: Ward, epoch: int, consumer: Any, end: int) -> None:
+        self.ward, self.epoch, self.consumer, self._end = ward, epoch, consumer, end
         self._remembered: Judgement | None = Judgement()
 
     async def read(self, topic: TopicPartition) -> list[Any]:
-        """Take what is new, up to the topic's end; what the last judge did not come to say."""
-        end = (await self.consumer.end_offsets([topic]))[topic]
-        while await self.consumer.position(topic) < end:
-            fetched = await self.consumer.getmany(timeout_ms=500)
-            for record in (record for records in fetched.values() for record in records):
-                self._take(record.key, record.value)
+        """Take what is new, at first up to where the topic ended; what the last judge did not
+        come to say.
+        """
+        await self._take_all(0)
+        while await self.consumer.position(topic) < self._end:
+            await self._take_all(_WAIT_MS)
         remembered, self._remembered = self._remembered, None
         if remembered is None:
             return []
         self.ward.go_on(remembered)
         return remembered.unsaid
+
+    async def _take_all(self, within_ms: int) -> None:
+        fetched = await self.consumer.getmany(timeout_ms=within_ms)
+        for record in (record for records in fetched.values() for record in records):
+            self._take(record.key, record.value)
 
     def _take(self, key: bytes, value: bytes) -> None:
         if key.startswith(_COUNTS):
@@ -159,10 +166,10 @@ class _Judge:
                 self._remembered = found
 
 
-async def _reader(settings: Settings, topic: TopicPartition) -> Any:
-    """A consumer of its own, in no group, at the beginning of the topic."""
+async def _reader(settings: Settings, topic: TopicPartition) -> tuple[Any, int]:
+    """A consumer of its own, in no group, at the beginning of the topic; where that ends."""
     consumer = security.reader(settings)
     await consumer.start()
+    end = (await consumer.end_offsets([topic]))[topic]
     consumer.assign([topic])
-    await consumer.seek_to_beginning(topic)
-    return consumer
+    return consumer, end
