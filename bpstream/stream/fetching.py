@@ -19,6 +19,9 @@ IDLE_MAX_WAIT_MS = 500
 
 _IDLE_AFTER = 1.0
 
+_LOOKS_AGAIN_AFTER = 1.0
+"""Seconds after which aiokafka looks for partitions to fetch from although nothing told it to."""
+
 PACE = 0.05
 """Seconds between two fetches at the head of the topic, at least.
 
@@ -44,6 +47,7 @@ class FetchingThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
+        consumer._consumer_timeout = _LOOKS_AGAIN_AFTER
         # What a producer took back again was never sent.
         consumer._isolation_level = "read_committed"
         return consumer
