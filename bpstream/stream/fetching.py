@@ -22,7 +22,7 @@ _IDLE_AFTER = 1.0
 _LOOKS_AGAIN_AFTER = 1.0
 """Seconds after which aiokafka looks for partitions to fetch from although nothing told it to."""
 
-PACE = 0.05
+PACE = 0.1
 """Seconds between two fetches at the head of the topic, at least.
 
 Most of what a small chunk costs it costs whatever it holds: of a steady stream more messages
