@@ -169,7 +169,11 @@ class _Judge:
 async def _reader(settings: Settings, topic: TopicPartition) -> tuple[Any, int]:
     """A consumer of its own, in no group, at the beginning of the topic; where that ends."""
     consumer = security.reader(settings)
-    await consumer.start()
-    end = (await consumer.end_offsets([topic]))[topic]
+    try:
+        await consumer.start()
+        end = (await consumer.end_offsets([topic]))[topic]
+    except KafkaError:
+        await consumer.stop()
+        raise
     consumer.assign([topic])
     return consumer, end
