@@ -6,6 +6,7 @@ from the changelog by whole fetched chunks, and written to it by whole steps.
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ import faust
 from faust.stores import STORES
 from faust.stores.memory import Store
 from faust.tables.manager import TableManager
+from faust.tables.recovery import Recovery, ServiceStopped
 from faust.types import TP
 
 from bpstream import checkpoint as checkpoints
@@ -202,11 +204,27 @@ class PatientStore(Store[bytes, bytes]):
 STORES.aliases[SCHEME] = "bpstream.stream.tables:PatientStore"
 
 
+class QuietRecovery(Recovery):
+    """Faust's; told to stop near its end it would raise what nobody asks for, and asyncio logs."""
+
+    async def on_recovery_completed(self, generation_id: int = 0) -> None:
+        """Let the streams begin where their partitions are."""
+        with suppress(ServiceStopped):
+            await super().on_recovery_completed(generation_id)
+
+
 class Tables(TableManager):
     """Faust's, which waits a second before it does the same: for agents to start.
 
     The consumer joins the group when both are there, whichever comes first.
     """
+
+    @property
+    def recovery(self) -> Recovery:
+        """Made when it is first asked for."""
+        if self._recovery is None:
+            self._recovery = QuietRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
 
     async def on_start(self) -> None:
         """Begin to recover what this worker is given."""
