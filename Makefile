@@ -12,7 +12,7 @@ run: $(VENV)/run ## Run everything in one process: broker, patients, classifier,
 	@$(BIN)/bpstream demo
 
 test: $(VENV)/dev ## Run every test, on a real Kafka and Elasticsearch where java and mvn are there
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/dev ## Lint, check the types and the import rules, audit what is installed
 	@$(BIN)/ruff check --no-cache .
