@@ -7,16 +7,15 @@ import uuid
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
-from operator import attrgetter
 from threading import Event, Thread
 from typing import Self
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 from kafka import KafkaProducer
 
 from bpstream.simulator import Message, Simulator
 from tests.faults.oracle import HORIZON, Sent
+from tests.stream.brokers import everything_on
 
 _RUBBISH = (
     b"",
@@ -29,7 +28,6 @@ _RUBBISH = (
 _RUBBISH_LINES = (b"NaN", b"{}", b"null")
 
 _PAUSE = 0.05  # seconds
-_partition = attrgetter("partition")
 
 
 def messages(count: int, *, patients: int, seed: int) -> list[Message]:
@@ -197,29 +195,16 @@ class Sender:
     def _place(self) -> None:
         """Find what is unplaced among what Kafka has."""
         unplaced, self._unplaced = self._unplaced, []
-        for partition, of_partition in groupby(sorted(unplaced, key=_partition), key=_partition):
-            known = set(self._sent)
-            found = [each for each in self._read(partition) if each not in known]
-            for message in of_partition:
-                place = next(each for each in found if each._replace(offset=0) == message)
-                found.remove(place)
-                self._sent.append(place)
-
-    def _read(self, partition: int) -> list[Sent]:
-        """What Kafka has of the partition."""
-        at = TopicPartition(self._topic, partition)
-        consumer = Consumer({"bootstrap.servers": self._kafka, "group.id": "tests"})
-        found: list[Sent] = []
-        try:
-            at.offset, end = consumer.get_watermark_offsets(at, timeout=60)
-            consumer.assign([at])
-            while not found or found[-1].offset < end - 1:
-                (each,) = consumer.consume(1, timeout=60)
-                assert each.error() is None, each.error()
-                found.append(Sent(each.value(), partition, each.offset(), each.timestamp()[1]))
-        finally:
-            consumer.close()
-        return found
+        known = set(self._sent)
+        there = [
+            Sent(each.value(), each.partition(), each.offset(), each.timestamp()[1])
+            for each in everything_on(self._kafka, self._topic)
+        ]
+        left = [each for each in there if each not in known]
+        for message in unplaced:
+            placed = next(each for each in left if each._replace(offset=0) == message)
+            left.remove(placed)
+            self._sent.append(placed)
 
 
 class SteadySender:

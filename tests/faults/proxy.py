@@ -54,8 +54,6 @@ class Proxy(Killable):
         super().__init__(type("_Handler", (_Handler,), {"proxy": self}))
         self.target = urlsplit(target).netloc
         self.fault = Fault.NONE
-        self.slowest = 0.0
-        """The most seconds that a request took that was SLOW: its delay, and the node's time."""
         self._changed = Condition()
         self._struck: Counter[Fault] = Counter()
         self._counting = Lock()
@@ -124,10 +122,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(answer, cut=True)
             case Fault.SLOW:
                 self.proxy.count(fault)
-                began = time.monotonic()
                 time.sleep(SLOW_BY)
                 self._send(self._passed_on(body))
-                self.proxy.slowest = max(self.proxy.slowest, time.monotonic() - began)
             case Fault.NONE:
                 self._send(self._passed_on(body))
 

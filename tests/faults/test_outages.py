@@ -16,12 +16,11 @@ from urllib.request import Request, urlopen
 import pytest
 
 from bpstream.simulator import Message
-from bpstream.stream.stores import PATIENCE
 from tests.faults import oracle, stored
 from tests.faults.killable import running
 from tests.faults.loads import Hospital
 from tests.faults.oracle import Letter
-from tests.faults.proxy import SLOW_BY, Fault, Proxy
+from tests.faults.proxy import Fault, Proxy
 from tests.faults.run import Run
 from tests.integration.workers import Worker, until
 
@@ -177,9 +176,7 @@ def test_a_slow_elasticsearch_slows_the_intake_and_neither_pauses_it_nor_holds_a
         taken_in = list(run.sent)
         until(lambda: stage.has_alerted(taken_in), 20, worker.told)
         assert worker.status("/health/ready") == 200
-    # Of a machine so busy that the node itself was away as long, nothing else can be expected.
-    new = [stage.pauses()[alert_id][0]["message"] for alert_id in stage.pauses().keys() - known]
-    assert not new or proxy.slowest > PATIENCE - SLOW_BY, new
+    assert set(stage.pauses()) == known
     stage.recovers()
 
 

@@ -19,9 +19,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 START_WITHIN = 90.0
 
-_SLOWEST = 4
-"""What takes a second may take so many where others have the machine: no test may fail of it."""
-
 
 class Worker:
     """`bpstream worker` with settings of its own.  Its log is in `folder`."""
@@ -148,12 +145,7 @@ def worker(folder: Path, settings: dict[str, str], *, name: str = "worker") -> I
 
 
 def until(holds: Any, within: float, told: Any = lambda: "") -> Any:
-    """Wait until `holds()` is true, and return what it returned.
-
-    `within` is in seconds of a machine that is busy; one on which it stands still for seconds,
-    as virtual ones do, gets as many more as `_SLOWEST` says.
-    """
-    within *= _SLOWEST
+    """Wait until `holds()` is true, and return what it returned."""
     deadline = time.monotonic() + within
     while not (found := holds()):
         if time.monotonic() > deadline:
