@@ -34,7 +34,9 @@ def _brokers(
     certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, SecuredKafka]]:
     secured = SecuredKafka.planned(certificates)
-    for address in _shared("kafka", tmp_path_factory, *secured.options):
+    # It is the only broker, and nobody kills it: one that stands still is not given up for dead.
+    patient = "--kafka-setting=broker.session.timeout.ms=120000"
+    for address in _shared("kafka", tmp_path_factory, *secured.options, patient):
         yield address, secured
 
 

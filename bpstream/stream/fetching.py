@@ -8,7 +8,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from bpstream.stream.fetched import Records
-from bpstream.stream.membership import commit_as_member
+from bpstream.stream.membership import commit_as_member, find_group_later
 from bpstream.stream.unpacking import unpack_in_columns
 
 FETCH_MAX_WAIT_MS = 100
@@ -40,9 +40,15 @@ class FetchingThread(driver.AIOKafkaConsumerThread):
         await super().on_start()
         consumer: Any = self.consumer
         client = self._ensure_consumer()
+        find_group_later(client._coordinator)
         commit_as_member(client._coordinator)
+        self.add_future(self._stay_in_group(client._coordinator))
         unpack_in_columns(client._fetcher, consumer.delivers_chunks)
         wait_longer_while_idle(client._fetcher)
+
+    async def _stay_in_group(self, coordinator: Any) -> None:
+        """Crash the worker where aiokafka has given the group up: it would wait forever."""
+        await asyncio.shield(coordinator._coordination_task)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)

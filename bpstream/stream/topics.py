@@ -35,7 +35,7 @@ Answer = TypeVar("Answer")
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 """Largest message: a transaction Bundle of a hospital fits."""
 
-_FIRST_ANSWER_WITHIN, _ANSWER_WITHIN = 2.0, 10.0
+_FIRST_ANSWER_WITHIN, _ANSWER_WITHIN, _MADE_WITHIN = 2.0, 10.0, 30.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 
 CHANGELOG_BATCH_BYTES = 4 * 1024 * 1024
@@ -177,8 +177,10 @@ def _batch_bytes(admin: AdminClient, changelog: str) -> int:
     """What the changelog takes, as far as we may know, and no more than we would have it take."""
     try:
         room = _room(admin, changelog)
-    except KafkaException:  # Who may write to a topic need not see its configuration.
-        return BATCH_BYTES
+    except KafkaException as exception:
+        if _may_pass(exception):
+            raise
+        return BATCH_BYTES  # Who may write to a topic need not see its configuration.
     if room < BATCH_BYTES:
         raise StartError(
             f"the topic {changelog} takes record batches of {room:,} bytes (max.message.bytes): "
@@ -189,8 +191,8 @@ def _batch_bytes(admin: AdminClient, changelog: str) -> int:
 
 def _room(admin: AdminClient, topic: str) -> int:
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    described = admin.describe_configs([resource])[resource].result(timeout=_ANSWER_WITHIN)
-    return int(described["max.message.bytes"].value)
+    described = admin.describe_configs([resource], request_timeout=_ANSWER_WITHIN)
+    return int(described[resource].result()["max.message.bytes"].value)
 
 
 def _made(
@@ -205,11 +207,13 @@ def _made(
     ]
     if not missing:
         return found
-    for name, made in admin.create_topics(missing).items():
+    for name, made in admin.create_topics(missing, request_timeout=_MADE_WITHIN).items():
         try:
-            made.result(timeout=30)
+            made.result()
             log.info("made the topic %s with %d partitions", name, partitions)
         except KafkaException as exception:
+            if _may_pass(exception):
+                raise
             # Another worker, started at the same moment, may have been first.
             if not _is(exception, KafkaError.TOPIC_ALREADY_EXISTS):
                 raise StartError(
@@ -250,8 +254,14 @@ def lineage_of(admin: AdminClient, settings: Settings) -> str:
     reraise=True,
 )
 def _topic_id(admin: AdminClient, name: str) -> str:
-    described = admin.describe_topics(TopicCollection([name]))
-    return str(described[name].result(timeout=30).topic_id)
+    described = admin.describe_topics(TopicCollection([name]), request_timeout=_ANSWER_WITHIN)
+    return str(described[name].result().topic_id)
+
+
+def _may_pass(exception: KafkaException) -> bool:
+    """Whether the broker did not answer, or would another time."""
+    error = exception.args[0]
+    return bool(error.retriable() or error.code() == KafkaError._TIMED_OUT)
 
 
 def _is(error: BaseException, code: int) -> bool:

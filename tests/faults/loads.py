@@ -163,7 +163,7 @@ class Sender:
         )
         self._sent: list[Sent] = []
         self._unplaced: list[Sent] = []
-        """What Kafka has and did not say where, as if at offset 0."""
+        """What Kafka has and did not say where: neither offset nor timestamp is to be believed."""
 
     @property
     def sent(self) -> list[Sent]:
@@ -189,8 +189,9 @@ class Sender:
     def _delivered(self, error: object, at: object) -> None:
         assert error is None, error
         there = Sent(at.value(), at.partition(), at.offset() or 0, at.timestamp()[1])
-        # Of a batch that it was given twice the client may learn that it is there, and not where.
-        (self._unplaced if at.offset() is None else self._sent).append(there)
+        # Of a batch that Kafka was given twice the client may learn that it is there, and no more.
+        is_placed = at.offset() is not None and there.timestamp >= 0
+        (self._sent if is_placed else self._unplaced).append(there)
 
     def _place(self) -> None:
         """Find what is unplaced among what Kafka has."""
@@ -200,11 +201,14 @@ class Sender:
             Sent(each.value(), each.partition(), each.offset(), each.timestamp()[1])
             for each in everything_on(self._kafka, self._topic)
         ]
-        left = [each for each in there if each not in known]
+        left = defaultdict(deque)
+        for each in there:
+            if each not in known:
+                left[each.value, each.partition].append(each)
         for message in unplaced:
-            placed = next(each for each in left if each._replace(offset=0) == message)
-            left.remove(placed)
-            self._sent.append(placed)
+            found = left[message.value, message.partition]
+            assert found, f"Kafka said that it has what it has not: {message}"
+            self._sent.append(found.popleft())
 
 
 class SteadySender:

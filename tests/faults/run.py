@@ -71,6 +71,14 @@ class Run:
         crash = {"CRASH_POINT": point, "CRASH_AT": str(at), "CRASH_ACTION": action}
         return self._new("", {**settings, **crash}).start(sys.executable, str(_CRASHING))
 
+    def patient(self, seconds: float) -> Worker:
+        """A worker, ready, that says later than others that intake is paused."""
+        program = (
+            f"from bpstream.stream import stores; stores.PATIENCE = {seconds}\n"
+            "from bpstream.__main__ import main; main()"
+        )
+        return self._new("", {}).start(sys.executable, "-c", program, "worker").ready()
+
     def _new(self, name: str, settings: dict[str, str]) -> Worker:
         name = name or f"worker-{len(self.workers) + 1}"
         worker = Worker(self.folder, {**self.settings, **settings}, name=name)

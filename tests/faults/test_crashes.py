@@ -11,13 +11,13 @@ import pytest
 
 from tests.faults.loads import Hospital
 from tests.faults.run import Run
-from tests.integration.workers import Worker, until
+from tests.integration.workers import START_WITHIN, Worker, until
 from tests.stream.brokers import make_topic
 
 pytestmark = pytest.mark.services
 
 RATE = 400.0  # messages a second
-DIES_WITHIN = 30.0
+DIES_WITHIN = START_WITHIN + 30.0
 
 # Where a worker is killed, and the how manyth time it comes there.  Each worker goes on where
 # the one before it died, and dies at the next point; steps of a chunk are small, so that a

@@ -70,11 +70,12 @@ def everything_on(kafka: str, topic: str) -> list[Message]:
 
 def _ends(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
     """First offset and the one behind the last; a topic made this moment has no leader yet."""
+    not_yet = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError._UNKNOWN_PARTITION)
     for _ in range(50):
         try:
             return consumer.get_watermark_offsets(partition, timeout=10)
         except KafkaException as exception:
-            if exception.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+            if exception.args[0].code() not in not_yet:
                 raise
             time.sleep(0.1)
     raise AssertionError(f"{partition} has no leader")

@@ -1,9 +1,14 @@
 """The topics: made where they are missing, and fitting each other."""
 
+import os
+import signal
+from threading import Timer
+
 import pytest
 
 from bpstream.errors import StartError
 from bpstream.settings import Settings
+from bpstream.stream import topics
 from bpstream.stream.topics import changelog_of, prepare, ward_topic_of
 from tests.integration.workers import names
 from tests.stream.brokers import config_of, delete_topic, make_topic, partitions_of
@@ -124,3 +129,24 @@ async def test_the_lineage_is_another_when_the_input_topic_was_made_anew(kafka, 
     assert after.isalnum()
     # The re-keyed topic is the one it was.
     assert before[8:] == after[8:]
+
+
+@pytest.mark.services
+async def test_what_a_broker_that_stands_still_does_not_answer_it_is_asked_again(
+    service, unique_name, monkeypatch
+):
+    broker, asked = service("kafka"), []
+    environ = {**names(unique_name), "BPSTREAM_BROKER": f"kafka://{broker.address}"}
+    room = topics._room
+
+    def room_of_one_that_stands_still(*question):
+        if not asked:
+            os.kill(broker.pid, signal.SIGSTOP)
+            Timer(3, os.kill, (broker.pid, signal.SIGCONT)).start()
+        asked.append(question)
+        return room(*question)
+
+    monkeypatch.setattr(topics, "_room", room_of_one_that_stands_still)
+    monkeypatch.setattr(topics, "_ANSWER_WITHIN", 1.0)
+    assert (await prepare(Settings.from_env(environ))).changelog_batch > topics.BATCH_BYTES
+    assert len(asked) > 1
