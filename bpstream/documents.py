@@ -134,7 +134,7 @@ class Documents(Sequence[Entry]):
         # What lies side by side is taken at once.
         begins = np.flatnonzero(np.diff(places, prepend=-2) != 1)
         ends = np.append(begins, len(places))[1:] - 1
-        text, bounds = columns.text, columns.bounds
+        text, bounds = memoryview(columns.text), columns.bounds
         return b"".join(
             [
                 text[bounds[first] : bounds[last + 1]]
@@ -142,9 +142,9 @@ class Documents(Sequence[Entry]):
             ]
         )
 
-    def each_line(self) -> list[bytes]:
-        """The line of each, with its end."""
-        text, bounds = self._columns.text, self._columns.bounds
+    def each_line(self) -> list[memoryview]:
+        """The line of each, with its end; not copied."""
+        text, bounds = memoryview(self._columns.text), self._columns.bounds
         return [text[bounds[place] : bounds[place + 1]] for place in self.places.tolist()]
 
     def _own(self) -> Columns:

@@ -53,11 +53,12 @@ def test_whoever_stores_leaves_every_reading_in_a_store(kafka, elasticsearch, tm
         assert peer["cpu_us"] > 0
     assert [each["what"].split()[0] for each in found["costs"]] == [
         "Elasticsearch,",
+        "request",
         "archive,",
         "write",
         "archive,",
     ]
-    indexed, *on_disk = found["costs"]
+    indexed, _, *on_disk = found["costs"]
     assert indexed["cpu_of_server"] > 0
     assert all(0 < each["wall_of_sync"] < each["wall"] for each in on_disk)
     told = capsys.readouterr().out

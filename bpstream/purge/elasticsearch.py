@@ -15,7 +15,7 @@ from bpstream.purge.done import Done, Left, Progress, Step
 from bpstream.sinks import answers
 from bpstream.sinks.client import ApiError, AsyncElasticsearch
 from bpstream.sinks.contents import of_elasticsearch
-from bpstream.sinks.node import Node
+from bpstream.sinks.node import Node, Operations
 
 _PAUSES = wait_random_exponential(multiplier=0.5, max=10.0)  # seconds
 _MOST_ROUNDS = 5
@@ -169,7 +169,9 @@ class ElasticsearchPurge:
             )
             async with aclosing(pages):
                 async for page in pages:
-                    refused = await self._node.bulk([(_deletion(month, each),) for each in page])
+                    refused = await self._node.bulk(
+                        Operations([_deletion(month, each) for each in page])
+                    )
                     if refused:
                         raise SinkError(f"{month.name} keeps documents: {refused[0].reason}")
                     step(len(page))

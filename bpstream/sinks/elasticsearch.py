@@ -25,7 +25,7 @@ from bpstream.sinks.client import (
     CompatibilityModeNdjsonSerializer,
     TransportError,
 )
-from bpstream.sinks.node import MOST_DOCUMENTS, Node
+from bpstream.sinks.node import MOST_DOCUMENTS, Node, Operations
 from bpstream.sinks.template import Template
 
 _OLDEST_MAJOR = 8
@@ -165,8 +165,7 @@ class ElasticsearchIndex:
         :class:`StartError` if the user or API key may not write.
         """
         documents = in_columns(entries)
-        actions = self._index_actions(documents)
-        return await self._node.bulk(list(zip(actions, documents.each_line(), strict=True)))
+        return await self._node.bulk(self.operations(documents))
 
     async def remove(self, removals: Sequence[Removal]) -> None:
         """Return once none of them is in its month in that version or a lower one.
@@ -181,7 +180,7 @@ class ElasticsearchIndex:
         months = await self._node.ask(lambda: self._months(closed=True))
         there = {name for index, aliases in months.items() for name in (index, *aliases)}
         present = [each for each in removals if self._index_of(each.taken_at) in there]
-        refused = await self._node.bulk([(self._deletion(removal),) for removal in present])
+        refused = await self._node.bulk(Operations([self._deletion(each) for each in present]))
         if refused:
             position, reason = refused[0]
             document_id = present[position].document_id
@@ -245,8 +244,8 @@ class ElasticsearchIndex:
     def _index_of(self, taken_at: int) -> str:
         return f"{self._alias}-{month_of(taken_at)}"
 
-    def _index_actions(self, documents: Documents) -> list[bytes]:
-        """The line before each document in a bulk request."""
+    def operations(self, documents: Documents) -> Operations:
+        """What a bulk request has to do to store the documents."""
         pieces: list[Piece] = [
             b'{"index":{"_index":"%b-' % self._alias.encode(),
             _months_of(documents.taken_at),
@@ -256,7 +255,8 @@ class ElasticsearchIndex:
             numbers(documents.version),
             b',"version_type":"external_gte"}}\n',
         ]
-        return lines(pieces, len(documents)).splitlines(keepends=True)
+        actions = lines(pieces, len(documents)).splitlines(keepends=True)
+        return Operations(actions, documents.each_line())
 
     def _deletion(self, removal: Removal) -> bytes:
         """The line of the bulk request that removes the document."""

@@ -1,7 +1,8 @@
 """An Elasticsearch node: requests tried again, and bulk requests judged item by item."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from itertools import chain
+from dataclasses import dataclass
+from operator import add
 from typing import Any, TypeVar, cast
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
@@ -18,8 +19,35 @@ MOST_DOCUMENTS = 4000
 _MOST_BYTES = 4 << 20  # Under the 5 MB that Elasticsearch likes best.
 
 Answer = TypeVar("Answer")
-Operation = tuple[bytes, ...]
-"""The lines of one operation of a bulk request: what is to be done, and the document if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What bulk requests are to do, in columns: an object for each would cost more than it says."""
+
+    actions: Sequence[bytes]
+    """A line for each operation."""
+    documents: Sequence[bytes | memoryview] = ()
+    """A line for each operation, or none where they need none."""
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    def sizes(self) -> list[int]:
+        """Bytes of each."""
+        of_actions = map(len, self.actions)
+        return list(
+            map(add, of_actions, map(len, self.documents)) if self.documents else of_actions
+        )
+
+    def text(self, positions: Sequence[int]) -> bytes:
+        """The body of a request for those at these positions."""
+        lines: list[bytes | memoryview] = [self.actions[position] for position in positions]
+        if self.documents:
+            actions, lines = lines, 2 * lines
+            lines[::2] = actions
+            lines[1::2] = [self.documents[position] for position in positions]
+        return b"".join(lines)
 
 
 class Node:
@@ -56,19 +84,17 @@ class Node:
 
         return await self._retrying.copy()(attempt)
 
-    async def bulk(self, operations: Sequence[Operation]) -> list[Refused]:
+    async def bulk(self, operations: Operations) -> list[Refused]:
         """Return once every operation of a bulk request is done, or refused for good.
 
         Raises :class:`SinkError` where some are not, :class:`StartError` where we may not.
         """
         refused: list[Refused] = []
-        for positions in _requests(operations):
+        for positions in _requests(operations.sizes()):
             refused += await self._carry_out(operations, positions)
         return refused
 
-    async def _carry_out(
-        self, operations: Sequence[Operation], positions: Sequence[int]
-    ) -> list[Refused]:
+    async def _carry_out(self, operations: Operations, positions: Sequence[int]) -> list[Refused]:
         """Send one request, and what it left over again until nothing is."""
         refused: list[Refused] = []
         async for attempt in self._retrying.copy():
@@ -90,13 +116,13 @@ class Node:
         return refused
 
     async def _send(
-        self, operations: Sequence[Operation], positions: Sequence[int]
+        self, operations: Operations, positions: Sequence[int]
     ) -> list[tuple[int, str, Mapping[str, Any]]]:
         """What Elasticsearch finds fault with: position, action, and item of its answer."""
-        payload = b"".join(chain.from_iterable(operations[position] for position in positions))
+        text = cast(Any, operations.text(positions))
         try:
             answer = await self.client.bulk(
-                operations=cast(Any, payload), filter_path="errors,items.*.status,items.*.error"
+                operations=text, filter_path="errors,items.*.status,items.*.error"
             )
         except ApiError as error:
             if not answers.is_spoilt(error):
@@ -122,17 +148,16 @@ class Node:
         ]
 
 
-def _requests(operations: Sequence[Operation]) -> Iterator[Sequence[int]]:
+def _requests(sizes: Sequence[int]) -> Iterator[Sequence[int]]:
     """The positions of the operations of each request: as many as it takes, for it costs much."""
     start, size = 0, 0
-    for position, operation in enumerate(operations):
-        more = sum(map(len, operation))
+    for position, more in enumerate(sizes):
         size += more
         if position > start and (size > _MOST_BYTES or position - start == MOST_DOCUMENTS):
             yield range(start, position)
             start, size = position, more
-    if operations:
-        yield range(start, len(operations))
+    if sizes:
+        yield range(start, len(sizes))
 
 
 def _halves(positions: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:

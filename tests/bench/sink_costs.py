@@ -3,12 +3,14 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence, Sized
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence, Sized
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from bpstream.batch import Partition, Step
@@ -22,6 +24,8 @@ from tests.bench.stored import Elasticsearch, remove_indices
 
 BATCH = 1000
 Batch = TypeVar("Batch", bound=Sized)
+
+_LINES = {"Content-Type": "application/x-ndjson"}
 
 _TOLD_AGAIN_AFTER = 1.1
 """Seconds: a node looks at its own process once a second."""
@@ -65,6 +69,7 @@ def costs(elasticsearch: str, *, documents: int) -> list[Cost]:
     collect_seldom()  # As the worker does.
     return [
         asyncio.run(_indexed(elasticsearch, anomalies)),
+        asyncio.run(_bare_requests(elasticsearch, anomalies)),
         asyncio.run(_lines(normal)),
         asyncio.run(_bare_lines(normal)),
         asyncio.run(_files(normal)),
@@ -88,16 +93,38 @@ def simulated(documents: int) -> tuple[Documents, Documents]:
 
 
 async def _indexed(url: str, entries: Documents) -> Cost:
-    alias = f"bench-{uuid4().hex[:8]}"
-    try:
+    async with _an_index(url) as (index, alias):
         with Elasticsearch(url) as client:
             before = _cpu_of(client)
-            async with ElasticsearchIndex(connect(url), alias=alias) as index:
-                await index.prepare()
-                found = await _measured("Elasticsearch, bulk", _batches(entries), index.write)
+            found = await _measured("Elasticsearch, bulk", _batches(entries), index.write)
             client.indices.refresh(index=f"{alias}-*")  # What is put off is its work too.
             spent = (_cpu_of(client) - before) / len(entries)
-        return found._replace(cpu_of_server=spent * 1e6)
+    return found._replace(cpu_of_server=spent * 1e6)
+
+
+async def _bare_requests(url: str, entries: Documents) -> Cost:
+    """The same requests, made before and sent by a bare socket: no client of them costs less."""
+    async with _an_index(url) as (index, _):
+        operations = map(index.operations, _batches(entries))
+        made = [Written(len(each), each.text(range(len(each)))) for each in operations]
+        with closing(HTTPConnection(urlsplit(url).netloc)) as connection:
+
+            async def write(request: Written) -> None:
+                connection.request("POST", "/_bulk?filter_path=errors", request.text, _LINES)
+                answer = connection.getresponse().read()
+                assert answer == b'{"errors":false}', answer
+
+            return await _measured("request and answer alone", made, write)
+
+
+@asynccontextmanager
+async def _an_index(url: str) -> AsyncIterator[tuple[ElasticsearchIndex, str]]:
+    """An index of its own, and its alias; gone after the block."""
+    alias = f"bench-{uuid4().hex[:8]}"
+    try:
+        async with ElasticsearchIndex(connect(url), alias=alias) as index:
+            await index.prepare()
+            yield index, alias
     finally:
         with Elasticsearch(url) as client:
             remove_indices(client, alias)
@@ -124,11 +151,11 @@ async def _bare_lines(entries: Documents) -> Cost:
     """The same lines, written and synced by the system alone: no archive of them costs less."""
     with TemporaryFile(buffering=0) as file:
 
-        async def write(lines: Lines) -> None:
+        async def write(lines: Written) -> None:
             file.write(lines.text)
             os.fdatasync(file.fileno())
 
-        batches = [Lines(len(each), each.lines()) for each in _batches(entries)]
+        batches = [Written(len(each), each.lines()) for each in _batches(entries)]
         return await _measured("write and sync alone", batches, write)
 
 
@@ -139,8 +166,8 @@ async def _files(entries: Documents) -> Cost:
 
 
 @dataclass(frozen=True)
-class Lines:
-    """Documents as they are written."""
+class Written:
+    """Documents as they are sent or written."""
 
     count: int
     text: bytes
