@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from faust.tables.recovery import Recovery, ServiceStopped
 
 from bpstream import checkpoint as checkpoints
 from bpstream.checkpoint import Applied, Archived, Checkpoint
 from bpstream.errors import StartError
 from bpstream.patients import ROW
-from bpstream.stream.tables import OwnedPartition, PatientStore, PatientTable
+from bpstream.stream.tables import OwnedPartition, PatientStore, PatientTable, Tables
 from tests.stream.helpers import (
     TakesAll,
     a_checkpoint,
@@ -209,3 +210,30 @@ async def test_a_patient_is_found_in_the_partition_that_has_the_row(table):
     patients, position = table.find("p1")
     assert patients.rows[position]["counters"][0] == 5
     assert table.find("nobody") is None
+
+
+# Faust's part of it.
+
+
+async def test_a_start_recovers_at_once_and_waits_for_no_agent(monkeypatch):
+    tables, done = Tables(faust_app()), []
+
+    def noted(name: str) -> Any:
+        async def step(*_: object) -> None:
+            done.append(name)
+
+        return step
+
+    monkeypatch.setattr(tables, "sleep", noted("slept"))
+    monkeypatch.setattr(tables, "_update_channels", noted("channels"))
+    monkeypatch.setattr(tables.recovery, "start", noted("recovery"))
+    await tables.on_start()
+    assert done == ["channels", "recovery"]
+
+
+async def test_a_recovery_that_is_told_to_stop_at_its_end_raises_nothing(monkeypatch):
+    async def stopped(*_: object) -> None:
+        raise ServiceStopped
+
+    monkeypatch.setattr(Recovery, "on_recovery_completed", stopped)
+    await Tables(faust_app()).recovery.on_recovery_completed()
