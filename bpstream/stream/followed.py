@@ -67,6 +67,8 @@ class Followed(mode.Service):
                     while await self._consumer.position(tp) < end:
                         await self._take()
                 break
+            except ConsumerStoppedError:
+                return  # `on_stop` has closed it meanwhile.
             except KafkaError as error:
                 self._health.trouble(_PART, f"limits cannot be read ({type(error).__name__})")
                 await self._close()
@@ -84,7 +86,7 @@ class Followed(mode.Service):
                 await self._take(_LONG_MS)
                 self._health.clear(_PART)
             except ConsumerStoppedError:
-                return
+                return  # Likewise.
             except KafkaError as error:
                 self._health.warn(_PART, f"limits cannot be read ({type(error).__name__})")
                 await asyncio.sleep(_PAUSE)

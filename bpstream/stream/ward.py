@@ -5,6 +5,7 @@ remember.  The judge is who owns the input's partition 0: Kafka sees to it that 
 whoever is next reads the topic from its beginning, which is short.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -68,19 +69,19 @@ class WardAlarms(mode.Service):
         """The alerts that are pending or firing, where this worker judges them."""
         return [] if self._judge is None else self._judge.ward.shown()
 
-    async def on_stop(self) -> None:
-        """Stop judging; what is remembered is in Kafka."""
-        await self._leave()
-
     @mode.Service.task
     async def _run(self) -> None:
-        while self._rules and not self.should_stop:
-            try:
-                await self._publish()
-                await self._judge_all()
-            except KafkaError as error:
-                log.warning("the ward's alarms: %s; trying again", error)
-            await self.sleep(_EVERY)
+        try:
+            while self._rules and not self.should_stop:
+                try:
+                    await self._publish()
+                    await self._judge_all()
+                except KafkaError as error:
+                    log.warning("the ward's alarms: %s; trying again", error)
+                await self.sleep(_EVERY)
+        finally:
+            # Not by who stops the service: the judge may be reading just then.
+            await self._leave()
 
     async def _publish(self) -> None:
         """Publish the counts that are new, of the partitions that are ours."""
@@ -172,7 +173,7 @@ async def _reader(settings: Settings, topic: TopicPartition) -> tuple[Any, int]:
     try:
         await consumer.start()
         end = (await consumer.end_offsets([topic]))[topic]
-    except KafkaError:
+    except (KafkaError, asyncio.CancelledError):
         await consumer.stop()
         raise
     consumer.assign([topic])

@@ -101,7 +101,7 @@ def test_what_an_earlier_demo_stored_is_older_and_not_counted_by_this_one(tmp_pa
             assert (status, told["differences"]) == (0, [])
             assert told["documents"] > 100
             assert (told["older_than_the_topic"] > 0) == (nth == 2)
-            assert running.stop() == 0
+            assert running.stop() == 0, running.told()
         finally:
             if not running.ended():
                 running.kill()

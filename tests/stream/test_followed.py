@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from confluent_kafka import Producer
 
 from bpstream.document import iso
@@ -98,6 +98,30 @@ async def test_an_empty_topic_keeps_nobody_waiting(settings, health):
     began = time.monotonic()
     async with following(settings, Book(), health):
         assert time.monotonic() - began < SOON
+
+
+async def test_who_is_stopped_while_it_begins_to_read_ends(settings, health, monkeypatch):
+    said(settings, p1=b"x")
+    reading, getmany = asyncio.Event(), AIOKafkaConsumer.getmany
+
+    async def long(*arguments, **options):
+        reading.set()
+        await asyncio.sleep(0.2)
+        return await getmany(*arguments, **options)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", long)
+    followed = Followed(
+        settings,
+        {settings.limits_topic: Book()},
+        partitions={settings.limits_topic: 3},
+        publisher=None,
+        health=health,
+    )
+    starting = asyncio.create_task(followed.start())
+    await asyncio.wait_for(reading.wait(), SOON)
+    await followed.stop()
+    await starting
+    assert followed.crash_reason is None
 
 
 async def test_what_is_said_later_is_heard_by_every_worker_and_by_who_says_it_at_once(
