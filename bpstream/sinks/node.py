@@ -35,10 +35,8 @@ class Operations:
 
     def sizes(self) -> list[int]:
         """Bytes of each."""
-        of_actions = map(len, self.actions)
-        return list(
-            map(add, of_actions, map(len, self.documents)) if self.documents else of_actions
-        )
+        sizes = list(map(len, self.actions))
+        return list(map(add, sizes, map(len, self.documents))) if self.documents else sizes
 
     def text(self, positions: Sequence[int]) -> bytes:
         """The body of a request for those at these positions."""

@@ -7,7 +7,7 @@ import uuid
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Self
 
 from confluent_kafka import Producer
@@ -161,6 +161,7 @@ class Sender:
                 "log_level": 0,
             }
         )
+        self._placing = Lock()
         self._sent: list[Sent] = []
         self._unplaced: list[Sent] = []
         """What Kafka has and did not say where: neither offset nor timestamp is to be believed."""
@@ -168,8 +169,9 @@ class Sender:
     @property
     def sent(self) -> list[Sent]:
         """What Kafka has said that it has."""
-        if self._unplaced:
-            self._place()
+        with self._placing:
+            if self._unplaced:
+                self._place()
         return self._sent
 
     def send(self, drawn: Sequence[Message]) -> None:
