@@ -163,7 +163,7 @@ def test_what_still_cannot_be_used_becomes_a_new_letter(
 def test_a_letter_is_shown_whole_and_listed_without_its_pressures(
     settings: dict[str, str], letters: Letters, tmp_path: Path
 ) -> None:
-    absurd = GOOD.replace(b'"value":', b'"value":777,"was":')
+    absurd = GOOD.replace(b'"value":', b'"value":777.5,"was":')
     rubbish = b'\x1b[2J{"resourceType":\xff"\xc2\x9b'
     with worker(tmp_path, settings) as running:
         running.ready()
@@ -171,12 +171,12 @@ def test_a_letter_is_shown_whole_and_listed_without_its_pressures(
         until(lambda: running.get("/status")["dead_letters"] == 2, 30, running.told)
         assert running.stop() == 0
     table = letters.done("list")
-    assert "777" not in table
-    assert "777" not in letters.done("list", "--json")
+    assert "777.5" not in table
+    assert "777.5" not in letters.done("list", "--json")
     assert re.search(r"^1:0:0 .* out_of_range .* PAT-001 .*###", table, re.M)
     assert re.search(r"^out_of_range +1 +0$", table, re.M)
     whole = letters.done("show", "1:0:0")
-    assert '      "valueQuantity": {\n        "value": 777,' in whole
+    assert '      "valueQuantity": {\n        "value": 777.5,' in whole
     for name, value in [("reason", "out_of_range"), ("key", "PAT-001"), ("retried", "no")]:
         assert re.search(rf"^{name} +{value}$", whole, re.M)
     for text in (table, letters.done("show", "1:1:0")):
