@@ -32,14 +32,13 @@ from bpstream.document import (
     ModelName,
     Tombstone,
 )
-from bpstream.fhir.quantity import DIASTOLIC_RANGE, SYSTOLIC_RANGE
+from bpstream.fhir.quantity import DIASTOLIC_RANGE, MEAN_RANGE, SYSTOLIC_RANGE
 from bpstream.limits import DEFAULT, PATIENT, PROFILE
 from bpstream.reading import Flag, Kind, Series
 
 Json = dict[str, Any]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_MEAN_RANGE = (DIASTOLIC_RANGE[0], SYSTOLIC_RANGE[1])
 _PULSE_RANGE = (SYSTOLIC_RANGE[0] - DIASTOLIC_RANGE[1], SYSTOLIC_RANGE[1] - DIASTOLIC_RANGE[0])
 
 
@@ -162,7 +161,7 @@ _DOCUMENT = {
         "enum": [0, 1],
     },
     "mean_arterial_pressure": _pressure(
-        "Measured, else computed; null where a pressure for it is missing.", _MEAN_RANGE
+        "Measured, else computed; null where a pressure for it is missing.", MEAN_RANGE
     ),
     "pulse_pressure": _pressure(
         "Systolic less diastolic; negative in an implausible reading.", _PULSE_RANGE
@@ -262,7 +261,7 @@ _ALERT = {
     "message": _text("The alert as a sentence."),
     "systolic": _pressure("Null where it was not measured.", SYSTOLIC_RANGE),
     "diastolic": _pressure("Null where it was not measured.", DIASTOLIC_RANGE),
-    "mean": _pressure("Mean arterial pressure; null where it is not known.", _MEAN_RANGE),
+    "mean": _pressure("Mean arterial pressure; null where it is not known.", MEAN_RANGE),
     "measure": _one_of("What crossed the limit; null where nothing did.", MEASURES),
     "limit": {"description": "The bound that `measure` crossed; mmHg, but for an artefact."},
     "limit_from": _one_of(

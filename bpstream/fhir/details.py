@@ -1,6 +1,7 @@
 """Details: what travels with a reading unchanged, and what flags it by its labels."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from bpstream.fhir.element import list_of, object_of, text_of
@@ -26,25 +27,43 @@ Flynn et al., AAP Clinical Practice Guideline, Pediatrics 2017;140(3):e20171904.
 def details(observation: dict[str, Any], taken: Effective, *, fhir_base: str) -> Details:
     """The details of an Observation, each cut to a length that fits a document."""
     name = text_of(observation.get("id"))
-    performers = (
-        reference_key(each, kinds=("Practitioner", "PractitionerRole"), fhir_base=fhir_base)
-        for each in list_of(observation.get("performer"))
-        if object_of(each).get("reference")
-    )
-    device = reference_key(
-        observation.get("device"), kinds=("Device", "DeviceMetric"), fhir_base=fhir_base
-    )
     return Details(
         taken.original,
         _short(name),
-        _short(next(filter(None, performers), "")),
-        _short(device),
-        _short(_site(observation.get("bodySite"))),
+        practitioner(list_of(observation.get("performer")), fhir_base=fhir_base),
+        device(observation.get("device"), fhir_base=fhir_base),
+        body_site(observation.get("bodySite")),
         tuple(each[:_TEXT_LENGTH] for each in _labels(observation, "security")[:_MOST_LABELS]),
         taken.period,
         source=_short(source_of(observation)),
         identifier=None if name else _short(identifier_of(observation)),
     )
+
+
+def practitioner(performers: Iterable[object], *, fhir_base: str) -> str | None:
+    """The first of an Observation's performers who is a practitioner, by a reference."""
+    kinds = ("Practitioner", "PractitionerRole")
+    keys = (
+        reference_key(each, kinds=kinds, fhir_base=fhir_base)
+        for each in performers
+        if object_of(each).get("reference")
+    )
+    return _short(next(filter(None, keys), ""))
+
+
+def device(reference: object, *, fhir_base: str) -> str | None:
+    """An Observation's device by its id, its identifier or its display."""
+    kinds = ("Device", "DeviceMetric")
+    return _short(reference_key(reference, kinds=kinds, fhir_base=fhir_base))
+
+
+def body_site(concept: object) -> str | None:
+    """A bodySite by its text, else by a display, else by a code."""
+    site = object_of(concept)
+    codings = [object_of(each) for each in list_of(site.get("coding"))]
+    names = [site.get("text"), *(each.get("display") for each in codings)]
+    names += [each.get("code") for each in codings]
+    return _short(next(filter(None, map(text_of, names)), ""))
 
 
 def label_flags(observation: dict[str, Any]) -> Flag:
@@ -78,15 +97,6 @@ def _labels(resource: dict[str, Any], name: str) -> list[str]:
         for each in labels
     )
     return list(filter(None, codes))
-
-
-def _site(concept: object) -> str:
-    """A bodySite by its text, else by a display, else by a code."""
-    site = object_of(concept)
-    codings = [object_of(each) for each in list_of(site.get("coding"))]
-    names = [site.get("text"), *(each.get("display") for each in codings)]
-    names += [each.get("code") for each in codings]
-    return next(filter(None, map(text_of, names)), "")
 
 
 def _short(text: str) -> str | None:

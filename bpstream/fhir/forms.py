@@ -1,10 +1,10 @@
-"""The plain forms of an Observation, as typed structs: the original producer's, and the coded one.
+"""The plain forms of an Observation, as typed structs: the original producer's, ours, a server's.
 
 The structs are strict: decoding refuses whatever is not spelled out here.  Literals cannot be
 computed, so they repeat the codes; the assertions at the end hold them together.
 """
 
-from typing import Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -47,14 +47,19 @@ class _Category(_Strict):
 
 
 class _Frame(_Strict, kw_only=True):
-    """What the two forms have in common."""
+    """What all forms have in common."""
 
     resourceType: Literal["Observation"]  # noqa: N815 (FHIR's own names, here and below)
     id: str
+    effectiveDateTime: str  # noqa: N815
+
+
+class _Bare(_Frame, kw_only=True):
+    """What is common to the forms that have nothing beside the reading."""
+
     status: Literal["final"]
     category: tuple[_Category] | None = None
     subject: Reference
-    effectiveDateTime: str  # noqa: N815
     performer: tuple[Reference] = _NOBODY
 
 
@@ -85,7 +90,7 @@ class _DiastolicComponentInWords(_Strict):
     valueQuantity: _AmountInWords  # noqa: N815
 
 
-class InWords(_Frame, kw_only=True):
+class InWords(_Bare, kw_only=True):
     """The original producer's Observation: its components are named in words."""
 
     code: _PanelInWords | None = None
@@ -136,14 +141,109 @@ class _DiastolicComponent(_Strict):
     valueQuantity: _Amount  # noqa: N815
 
 
-class Coded(_Frame, kw_only=True):
+class Coded(_Bare, kw_only=True):
     """The Observation with LOINC and UCUM codes, as `build.observation` writes it."""
 
     code: _Panel
     component: tuple[_SystolicComponent, _DiastolicComponent]
 
 
-Plain = InWords | Coded
+class Named(_Strict, kw_only=True):
+    """A reference with what servers write beside it."""
+
+    reference: str = ""
+    type: str | None = None
+    display: str | None = None
+    identifier: Any = None
+
+
+_NOBODY_NAMED = (Named(reference=PRACTITIONER),)
+
+
+class _NamedPatient(_Strict, kw_only=True):
+    reference: str
+    type: Literal["Patient"] | None = None
+    display: str | None = None
+    identifier: Any = None
+
+
+_Words = Annotated[str, msgspec.Meta(max_length=300)]
+
+
+class _Key(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """What others are looked up by."""
+
+
+class _Coding(_Key, frozen=True, kw_only=True):
+    system: _Words | None = None
+    version: _Words | None = None
+    code: _Words | None = None
+    display: _Words | None = None
+    userSelected: bool | None = None  # noqa: N815
+
+
+class Concept(_Key, frozen=True, kw_only=True):
+    """A CodeableConcept: a feed has a handful of them, and repeats them."""
+
+    coding: Annotated[tuple[_Coding, ...], msgspec.Meta(max_length=8)] = ()
+    text: _Words | None = None
+
+
+class Component(_Strict, kw_only=True):
+    """A pressure, with what tells nothing of its value."""
+
+    code: Concept
+    valueQuantity: _Amount  # noqa: N815
+    interpretation: Any = None
+    referenceRange: Any = None  # noqa: N815
+
+
+class Meta(_Strict, kw_only=True):
+    """What a server keeps of a resource.  A source that begins with # is the request's name."""
+
+    versionId: str | None = None  # noqa: N815
+    lastUpdated: str | None = None  # noqa: N815
+    source: Annotated[str, msgspec.Meta(pattern="^(#|$)")] = ""
+    profile: Any = None
+
+
+class Stored(_Frame, kw_only=True):
+    """An Observation as servers keep it: what its codes mean is still to be asked.
+
+    What is `Any` has no part in a reading, so long as it is JSON.
+    """
+
+    status: Literal["final", "preliminary", "amended", "corrected"]
+    meta: Meta | None = None
+    subject: _NamedPatient
+    performer: Annotated[tuple[Named, ...], msgspec.Meta(min_length=1)] = _NOBODY_NAMED
+    code: Concept | None = None
+    component: Annotated[tuple[Component, ...], msgspec.Meta(min_length=2, max_length=3)]
+    device: Named | None = None
+    method: Concept | None = None
+    bodySite: Concept | None = None  # noqa: N815
+    basedOn: Any = None  # noqa: N815
+    category: Any = None
+    derivedFrom: Any = None  # noqa: N815
+    encounter: Any = None
+    extension: Any = None
+    identifier: Any = None
+    interpretation: Any = None
+    issued: Any = None
+    language: Any = None
+    note: Any = None
+    partOf: Any = None  # noqa: N815
+    referenceRange: Any = None  # noqa: N815
+    text: Any = None
+
+
+Plain = InWords | Coded | Stored
+Pair = (
+    tuple[_SystolicComponentInWords, _DiastolicComponentInWords]
+    | tuple[_SystolicComponent, _DiastolicComponent]
+    | tuple[Component, ...]
+)
+"""A systolic and a diastolic component."""
 
 assert get_args(_SystolicText) == (SYSTOLIC_TEXT,)
 assert get_args(_DiastolicText) == (DIASTOLIC_TEXT,)

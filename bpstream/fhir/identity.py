@@ -13,7 +13,7 @@ from bpstream.fhir.times import moment
 
 DIGEST_BYTES = 16
 """Of a document id: 32 hexadecimal digits."""
-_VERSION = re.compile(r"[0-9]{1,18}")  # what a store takes as an external version
+VERSION = re.compile(r"[0-9]{1,18}")  # what a store takes as an external version
 
 
 def digest(text: str) -> str:
@@ -59,7 +59,7 @@ def version(observation: dict[str, Any], *, zone: tzinfo) -> int:
     written = meta.get("versionId")
     if isinstance(written, int) and not isinstance(written, bool):
         written = str(written) if 0 <= written < 10**18 else ""
-    if _VERSION.fullmatch(text_of(written)):
+    if VERSION.fullmatch(text_of(written)):
         return int(text_of(written))
     try:
         return max(moment(meta.get("lastUpdated"), zone=zone, path="").at, 0)

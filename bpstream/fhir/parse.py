@@ -40,7 +40,7 @@ class Parser:
         timezone: tzinfo = UTC,
         max_skew: float = 600.0,
     ) -> None:
-        self._plain = PlainReader(source=source, max_skew=max_skew)
+        self._plain = PlainReader(source=source, fhir_base=fhir_base, max_skew=max_skew)
         self._reader = ObservationReader(
             source=source, fhir_base=fhir_base, zone=timezone, max_skew=max_skew
         )

@@ -7,20 +7,23 @@ tolerant reader, which gives the same reading for what does fit.
 import re
 import string
 from collections.abc import Sequence
-from datetime import datetime
 from hashlib import blake2b
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bpstream.fhir.forms import PATIENT, PRACTITIONER, Coded, InWords, Plain
+from bpstream.fhir import stored
+from bpstream.fhir.forms import PATIENT, PRACTITIONER, Coded, InWords, Plain, Stored
 from bpstream.fhir.identity import DIGEST_BYTES, joined
-from bpstream.fhir.quantity import DIASTOLIC_RANGE, SYSTOLIC_RANGE
+from bpstream.fhir.moments import utc_times
+from bpstream.fhir.quantity import DIASTOLIC_RANGE, MEAN_RANGE, SYSTOLIC_RANGE
 from bpstream.fhir.times import BEFORE_1900
-from bpstream.reading import NOT_MEASURED, Flag, Kind, Origin, Readings, Series
+from bpstream.reading import Details, Flag, Kind, Origin, Readings
 
-_Decoder = msgspec.json.Decoder[InWords] | msgspec.json.Decoder[Coded]
+_Decoder = (
+    msgspec.json.Decoder[InWords] | msgspec.json.Decoder[Coded] | msgspec.json.Decoder[Stored]
+)
 # What decoding raises for bytes of another form, for no JSON, for JSON nested too deep, for None.
 _UNFIT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
 
@@ -28,13 +31,15 @@ _UNFIT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
 class PlainReader:
     """Reads what is plain among the messages of a chunk."""
 
-    def __init__(self, *, source: str, max_skew: float) -> None:
+    def __init__(self, *, source: str, fhir_base: str, max_skew: float) -> None:
+        self._fhir_base = fhir_base
         self._max_skew = round(max_skew * 1_000_000)
         # The parts of an identity that are the same for every plain Observation.
         self._id_line, self._source_line = "id\n", f"\n{joined((source,))}\n"
         self._decoders: list[_Decoder] = [
             msgspec.json.Decoder(InWords),
             msgspec.json.Decoder(Coded),
+            msgspec.json.Decoder(Stored),
         ]
         # A whole message's origin is its position and no more: made once, used by every chunk.
         self._origins: list[Origin] = []
@@ -54,23 +59,28 @@ class PlainReader:
         return readings, np.flatnonzero(left).tolist()
 
     def _decode(self, values: Sequence[bytes | None]) -> tuple[NDArray[np.intp], list[Plain]]:
-        """What has one of the two forms, and where it stood."""
-        usual, other = self._decoders
-        decoded, unfit, of_other = list[Plain](), list[int](), 0
+        """What has one of the forms, and where it stood."""
+        usual, *others = self._decoders
+        decoded, unfit, of_others = list[Plain](), list[int](), [0] * len(others)
         rest = iter(values)
         while len(decoded) + len(unfit) < len(values):
             try:
                 for value in rest:
                     decoded.append(usual.decode(value))  # type: ignore[arg-type]
             except _UNFIT:
-                try:
-                    decoded.append(other.decode(value))  # type: ignore[arg-type]
-                    of_other += 1
-                except _UNFIT:
+                for nth, other in enumerate(others):
+                    try:
+                        decoded.append(other.decode(value))  # type: ignore[arg-type]
+                    except _UNFIT:
+                        continue
+                    of_others[nth] += 1
+                    break
+                else:
                     unfit.append(len(decoded) + len(unfit))
         # The form that came most is tried first on the next chunk.
-        if 2 * of_other > len(decoded):
-            self._decoders.reverse()
+        most = max(of_others)
+        if most > len(decoded) - sum(of_others):
+            self._decoders.insert(0, self._decoders.pop(1 + of_others.index(most)))
         return np.delete(np.arange(len(values)), np.array(unfit, np.intp)), decoded
 
     def _readings(
@@ -80,24 +90,27 @@ class PlainReader:
         n = len(decoded)
         ids = [each.id for each in decoded]
         times = [each.effectiveDateTime for each in decoded]
-        components = [each.component for each in decoded]
+        told = stored.read(decoded, fhir_base=self._fhir_base)
         patient, plain = _behind(PATIENT, [each.subject.reference for each in decoded], least=1)
-        practitioner, known = _behind(
-            PRACTITIONER, [each.performer[0].reference for each in decoded], least=0
-        )
-        plain &= known & _are_ids(ids, _lengths(ids), least=1)
+        practitioner, known = _behind(PRACTITIONER, told.performers, least=0)
+        plain &= told.plain & known & _are_ids(ids, _lengths(ids), least=1)
         taken_at, known = utc_times(times)
         plain &= known & (taken_at >= BEFORE_1900)
-        systolic = np.fromiter((each[0].valueQuantity.value for each in components), float, n)
-        diastolic = np.fromiter((each[1].valueQuantity.value for each in components), float, n)
+        systolic = np.fromiter((each[0].valueQuantity.value for each in told.pairs), float, n)
+        diastolic = np.fromiter((each[1].valueQuantity.value for each in told.pairs), float, n)
         for pressure, (lowest, highest) in (
             (systolic, SYSTOLIC_RANGE),
             (diastolic, DIASTOLIC_RANGE),
+            (np.where(np.isnan(told.mean), MEAN_RANGE[0], told.mean), MEAN_RANGE),
         ):
             plain &= (pressure >= lowest) & (pressure <= highest)
         in_words = np.fromiter((type(each) is InWords for each in decoded), np.bool_, n)
-        flags = in_words * np.uint32(Flag.UNIT_FROM_TEXT)
+        flags = told.flags | in_words * np.uint32(Flag.UNIT_FROM_TEXT)
         flags |= (systolic <= diastolic) * np.uint32(Flag.IMPLAUSIBLE)
+        details = {
+            at: Details(times[at], ids[at], practitioner[at] or None, device, site)
+            for at, (device, site) in told.taken_with.items()
+        }
         start, middle = self._id_line, self._source_line
         readings = Readings(
             origin=self._origins_of(positions),
@@ -111,15 +124,15 @@ class PlainReader:
             original_time=times,
             observation_id=[*ids],
             practitioner_id=[by or None for by in practitioner],
-            details={},
+            details=details,
             taken_at=taken_at,
             systolic=systolic,
             diastolic=diastolic,
-            mean=np.full(n, NOT_MEASURED),
+            mean=told.mean,
             flags=flags,
             kind=np.full(n, Kind.READING, np.int8),
-            series=np.full(n, Series.UNKNOWN, np.int8),
-            version=np.zeros(n, np.int64),
+            series=told.series,
+            version=told.version,
         )
         return readings, plain
 
@@ -156,59 +169,3 @@ def _are_ids(names: list[str], lengths: NDArray[np.intp], *, least: int) -> NDAr
 
 def _lengths(texts: Sequence[str]) -> NDArray[np.intp]:
     return np.fromiter(map(len, texts), np.intp, len(texts))
-
-
-# What a plain time looks like, by its length: 0 stands for any digit.
-_FORMS = {
-    len(form): np.frombuffer(form.encode(), np.uint8)
-    for form in (
-        "0000-00-00T00:00:00.000000+00:00",
-        "0000-00-00T00:00:00.000+00:00",
-        "0000-00-00T00:00:00+00:00",
-        "0000-00-00T00:00:00.000000Z",
-        "0000-00-00T00:00:00.000Z",
-        "0000-00-00T00:00:00Z",
-    )
-}
-_ZONE_LENGTH = {ord("Z"): 1, ord("0"): 6}
-
-
-def utc_times(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Microseconds since 1970 of times in UTC, and whether each is one; shape ``(n,)``."""
-    n = len(texts)
-    lengths = _lengths(texts)
-    at, known = np.zeros(n, np.int64), np.zeros(n, np.bool_)
-    for length in np.unique(lengths).tolist():
-        form = _FORMS.get(length)
-        if form is None:
-            continue
-        rows = np.flatnonzero(lengths == length)
-        same: Sequence[str] = texts if len(rows) == n else [texts[row] for row in rows.tolist()]
-        written = "".join(same)
-        if not written.isascii():
-            rows = np.array([row for row in rows.tolist() if texts[row].isascii()], np.intp)
-            written = "".join(texts[row] for row in rows.tolist())
-        letters = np.frombuffer(written.encode(), np.uint8).reshape(-1, length)
-        digit = form == ord("0")
-        zone = length - _ZONE_LENGTH[int(form[-1])]
-        digit[zone:] = False
-        fits = (letters[:, ~digit] == form[~digit]).all(axis=1)
-        fits &= (letters[:, digit] - ord("0") <= 9).all(axis=1)
-        rows, letters = rows[fits], np.ascontiguousarray(letters[fits, :zone])
-        moments = letters.view(f"S{zone}").ravel() if len(rows) else np.zeros(0, "S1")
-        try:
-            read = moments.astype("M8[us]")
-        except ValueError:
-            # A month 13, a February 30, a leap second: left to the tolerant reader.
-            real = np.array([_is_real(texts[row]) for row in rows.tolist()])
-            rows, read = rows[real], moments[real].astype("M8[us]")
-        at[rows], known[rows] = read.view(np.int64), True
-    return at, known
-
-
-def _is_real(text: str) -> bool:
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True

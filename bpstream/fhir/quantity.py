@@ -30,6 +30,7 @@ _COMPARATORS = frozenset({"<", "<=", ">=", ">"})
 
 SYSTOLIC_RANGE = (30.0, 350.0)
 DIASTOLIC_RANGE = (10.0, 250.0)
+MEAN_RANGE = (DIASTOLIC_RANGE[0], SYSTOLIC_RANGE[1])
 """mmHg, both ends included: bpstream's own limits, wide enough for any living patient.
 
 What lies outside is an artefact, and is never told as hypotension.
@@ -37,7 +38,7 @@ What lies outside is an artefact, and is never told as hypotension.
 _RANGE = {
     Pressure.SYSTOLIC: SYSTOLIC_RANGE,
     Pressure.DIASTOLIC: DIASTOLIC_RANGE,
-    Pressure.MEAN: (DIASTOLIC_RANGE[0], SYSTOLIC_RANGE[1]),
+    Pressure.MEAN: MEAN_RANGE,
 }
 
 

@@ -41,6 +41,11 @@ def use(observation: dict[str, Any]) -> tuple[Use, Flag]:
     return _STATUS[status]
 
 
+def flags(status: str) -> Flag:
+    """What a status flags an Observation with that is to be evaluated."""
+    return _STATUS[status][1]
+
+
 def refuse_modifiers(element: dict[str, Any], *, path: str) -> None:
     """Raise for extensions which may change the meaning: bpstream understands none of them."""
     for name in ("implicitRules", "modifierExtension"):

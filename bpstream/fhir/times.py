@@ -19,7 +19,8 @@ _TIME = re.compile(
 )
 BEFORE_1900 = (datetime(1900, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 """What is earlier is no reading: it comes from a clock that was never set."""
-_FARTHEST_ZONE = 14 * 60  # minutes; FHIR R4 dateTime
+FARTHEST_ZONE = 14 * 60
+"""Minutes (FHIR R4, dateTime)."""
 
 
 class Moment(NamedTuple):
@@ -130,6 +131,6 @@ def _zone(text: str) -> tzinfo:
         return UTC
     hours, minutes = int(text[1:3]), int(text[3:].removeprefix(":") or 0)
     offset = hours * 60 + minutes
-    if minutes > 59 or offset > _FARTHEST_ZONE:
+    if minutes > 59 or offset > FARTHEST_ZONE:
         raise ValueError(text)
     return timezone(timedelta(minutes=-offset if text[0] == "-" else offset))

@@ -60,14 +60,33 @@ def kinds() -> Iterator[tuple[str, list[bytes]]]:
         for nth in range(_CHUNK)
     ]
     yield "coded in LOINC and UCUM", coded
-    # What servers add: such an Observation has no plain form any more.
-    more = {"meta": {"versionId": "1"}, "encounter": {"reference": "Encounter/1"}}
-    yield (
-        "the same, versioned, of an encounter",
-        [json.dumps(json.loads(each) | more).encode() for each in coded],
-    )
+    yield "as servers keep those", [_stored(each) for each in coded]
+    about = b'"focus":[{"reference":"Device/d1"}],"id"'
+    yield "coded, with a focus", [each.replace(b'"id"', about, 1) for each in coded]
     paths = sorted(path for path in SAMPLES.glob("[dr]*.json") if path.stat().st_size)
     yield "the samples in tests/samples", [path.read_bytes() for path in paths]
+
+
+def _stored(message: bytes) -> bytes:
+    """An Observation with what a server adds, and with displays as in HL7's US Core."""
+    observation = json.loads(message)
+    observation |= {
+        "meta": {
+            "versionId": "1",
+            "lastUpdated": "2026-11-24T12:00:01.123+00:00",
+            "source": "#Xm3Kq0VdkB8zN2aR",
+            "profile": ["http://hl7.org/fhir/us/core/StructureDefinition/us-core-blood-pressure"],
+        },
+        "encounter": {"reference": "Encounter/e1"},
+        "issued": "2026-11-24T12:00:01.000+00:00",
+    }
+    for each, display in (
+        (observation, "Blood pressure panel with all children optional"),
+        (observation["component"][0], "Systolic blood pressure"),
+        (observation["component"][1], "Diastolic blood pressure"),
+    ):
+        each["code"]["coding"][0]["display"] = each["code"]["text"] = display
+    return json.dumps(observation).encode()
 
 
 def main() -> None:

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import settings
+from hypothesis import strategies as st
 
 from bpstream.fhir.parse import Parser
+from bpstream.fhir.plain import PlainReader
 from bpstream.reading import (
     Details,
     Flag,
@@ -38,6 +40,8 @@ def at(text: str) -> int:
 
 
 ARRIVED = at("2026-01-29T21:33:00")
+
+_MARK = b"\xef\xbb\xbf"
 
 THOROUGHLY = settings(max_examples=400, deadline=None)
 """For properties: more examples than usual, and no clock on a busy machine."""
@@ -171,3 +175,23 @@ def in_short(value: object, **options: Any) -> str:
     if isinstance(fate, Row):
         return "aggregate" if fate.kind is Kind.AGGREGATE else "reading"
     return "retraction" if isinstance(fate, Retraction) else str(fate.reason)
+
+
+def read_plainly(*messages: bytes, source: str = "") -> tuple[Readings, list[int]]:
+    """What the fast path alone makes of messages, and the positions it leaves."""
+    reader = PlainReader(source=source, fhir_base="", max_skew=600.0)
+    return reader.read(messages, np.full(len(messages), ARRIVED, np.int64))
+
+
+def read_tolerantly(message: bytes, **options: Any) -> Row:
+    """What the tolerant reader makes of a message: no message with a mark before it is plain."""
+    marked = _MARK + message
+    assert read_plainly(marked)[1] == [0]
+    return the_reading(marked, **options)
+
+
+def damaged(message: bytes, data: st.DataObject) -> bytes:
+    """The message with a few bytes more or less somewhere."""
+    position = data.draw(st.integers(0, len(message) - 1))
+    added = data.draw(st.sampled_from([b"", b"0", b"-", b" ", b"\\", b"\xff", b"\n", b"e9"]))
+    return message[:position] + added + message[position + data.draw(st.integers(0, 2)) :]

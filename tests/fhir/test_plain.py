@@ -12,51 +12,40 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpstream.fhir.build import observation, original_observation
+from bpstream.fhir.moments import utc_times
 from bpstream.fhir.parse import Parser
-from bpstream.fhir.plain import PlainReader, utc_times
-from bpstream.reading import Readings
 from bpstream.simulator import Simulator
 from tests.fhir.messages import (
     ARRIVED,
     TAKEN,
     THOROUGHLY,
-    Row,
     an_observation,
     at,
     component,
-    concept,
+    damaged,
     mmhg,
     parse,
+    read_plainly,
+    read_tolerantly,
     rows,
     the_reading,
 )
 
 NOW = datetime(2026, 1, 29, 21, 32, 51, 619300, tzinfo=UTC)
 IDS = st.text("abcXYZ0123456789-.", min_size=1, max_size=64)
-MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2026, 1, 29))
+MOMENTS = st.datetimes(datetime(1900, 1, 2), datetime(2026, 1, 29))
 TIME_FORMS = (
     ("microseconds", "+00:00"),
     ("milliseconds", "+00:00"),
     ("seconds", "+00:00"),
+    ("microseconds", "+05:30"),
+    ("milliseconds", "-03:30"),
+    ("seconds", "+14:00"),
     ("microseconds", "Z"),
     ("milliseconds", "Z"),
     ("seconds", "Z"),
 )
 BUILDERS = (observation, original_observation)
-BOM = b"\xef\xbb\xbf"
-
-
-def read(*messages: bytes, source: str = "") -> tuple[Readings, list[int]]:
-    """What the fast path alone makes of messages, and the positions it leaves."""
-    reader = PlainReader(source=source, max_skew=600.0)
-    return reader.read(messages, np.full(len(messages), ARRIVED, np.int64))
-
-
-def tolerantly(message: bytes, **options: Any) -> Row:
-    """What the tolerant reader makes of a message: no message with a mark before it is plain."""
-    marked = BOM + message
-    assert read(marked)[1] == [0]
-    return the_reading(marked, **options)
 
 
 @st.composite
@@ -93,9 +82,9 @@ def _shuffled(draw: st.DrawFn, value: Any) -> Any:
 @THOROUGHLY
 @given(plain_messages(), st.sampled_from(["", "ward 3", "a\nb\\n"]))
 def test_what_is_plain_is_read_alike_by_both_readers(message: bytes, source: str) -> None:
-    readings, left = read(message, source=source)
+    readings, left = read_plainly(message, source=source)
     assert not left
-    assert rows(readings) == [tolerantly(message, source=source)]
+    assert rows(readings) == [read_tolerantly(message, source=source)]
 
 
 @THOROUGHLY
@@ -103,11 +92,9 @@ def test_what_is_plain_is_read_alike_by_both_readers(message: bytes, source: str
 def test_what_the_fast_path_accepts_of_damaged_messages_is_read_alike(
     message: bytes, data: st.DataObject
 ) -> None:
-    position = data.draw(st.integers(0, len(message) - 1))
-    added = data.draw(st.sampled_from([b"", b"0", b"-", b" ", b"\\", b"\xff", b"\n", b"e9"]))
-    damaged = message[:position] + added + message[position + data.draw(st.integers(0, 2)) :]
-    readings, left = read(damaged)
-    assert rows(readings) == ([] if left else [tolerantly(damaged)])
+    message = damaged(message, data)
+    readings, left = read_plainly(message)
+    assert rows(readings) == ([] if left else [read_tolerantly(message)])
 
 
 @pytest.mark.parametrize("build", BUILDERS)
@@ -121,13 +108,13 @@ def test_what_is_built_takes_the_fast_path(build: Any, by: str | None) -> None:
         diastolic=80,
         practitioner_id=by,
     )
-    readings, left = read(message)
+    readings, left = read_plainly(message)
     assert (readings.practitioner_id[0], left) == (by, [])
 
 
 def test_what_the_simulator_sends_takes_the_fast_path() -> None:
     messages = [each.value for each in Simulator(patients=50, seed=1).round(NOW)]
-    readings, left = read(*messages)
+    readings, left = read_plainly(*messages)
     assert (len(readings), left) == (50, [])
 
 
@@ -146,8 +133,9 @@ KPA = {"value": 16, "unit": "kPa", "system": "http://unitsofmeasure.org", "code"
 @pytest.mark.parametrize(
     "changes",
     [
-        {"effectiveDateTime": "2026-01-29T22:32:51+01:00"},
-        {"effectiveDateTime": "2026-01-29T21:32:51-00:00"},
+        {"effectiveDateTime": "2026-01-29T22:32:51+14:01"},
+        {"effectiveDateTime": "2026-01-29T21:32:51+00:60"},
+        {"effectiveDateTime": "2026-01-29T21:32:51 00:00"},
         {"effectiveDateTime": "2026-01-29T21:32:51"},
         {"effectiveDateTime": "2026-01-29T21:32:51.6193"},
         {"effectiveDateTime": "2026-01-29T21:32Z"},
@@ -160,10 +148,8 @@ KPA = {"value": 16, "unit": "kPa", "system": "http://unitsofmeasure.org", "code"
         {"effectiveDateTime": "2026-01-29T21:43:00.000001+00:00"},
         {"effectiveDateTime": "2٠26-01-29T21:32:51Z"},
         {"effectiveDateTime": None, "effectiveInstant": TAKEN},
-        {"status": "preliminary"},
-        {"status": "amended"},
-        {"status": "corrected"},
         {"status": "final "},
+        {"status": "registered"},
         {"status": "entered-in-error"},
         {"status": None},
         {"id": None},
@@ -177,16 +163,9 @@ KPA = {"value": 16, "unit": "kPa", "system": "http://unitsofmeasure.org", "code"
         {"subject": {"reference": "Group/p1"}},
         {"subject": {"reference": "Patient/p1/_history/2"}},
         {"subject": {"reference": "https://x.example/Patient/p1"}},
-        {"subject": PATIENT | {"display": "Somebody"}},
         {"subject": None},
         {"performer": [{"reference": "Organization/o"}]},
         {"performer": [{"reference": "Practitioner/a b"}]},
-        {"performer": [{"reference": "Practitioner/a"}, {"reference": "Practitioner/b"}]},
-        {"performer": None, "meta": {"versionId": "2"}},
-        {"category": [{"text": "Vital Signs"}]},
-        {"code": concept("85354-9", "55284-4")},
-        {"code": {"text": "Blood pressure"}},
-        {"component": SWAPPED},
         {"component": [component("8480-6", 120)]},
         {"component": [component("8480-6", 120), component("8462-4", 80), {}]},
         {"component": [component("8480-6", 351), component("8462-4", 80)]},
@@ -200,25 +179,34 @@ KPA = {"value": 16, "unit": "kPa", "system": "http://unitsofmeasure.org", "code"
             ]
         },
         {"modifierExtension": []},
-        {"identifier": []},
+        {"implicitRules": ""},
+        {"focus": []},
+        {"contained": []},
+        {"hasMember": []},
+        {"dataAbsentReason": {}},
+        {"valueQuantity": mmhg(120)},
+        {"meta": {"tag": []}},
+        {"meta": {"security": []}},
+        {"meta": {"source": "http://x"}},
+        {"code": {"text": "x" * 301}},
     ],
     ids=repr,
 )
 def test_what_is_not_plain_is_left_to_the_tolerant_reader(changes: dict[str, Any]) -> None:
     plain = json.dumps(an_observation(subject=PATIENT)).encode()
-    readings, left = read(plain, json.dumps(an_observation(**changes)).encode(), plain)
+    readings, left = read_plainly(plain, json.dumps(an_observation(**changes)).encode(), plain)
     assert (left, len(readings)) == ([1], 2)
 
 
 def test_bytes_the_tolerant_reader_would_refuse_are_left_to_it() -> None:
     plain = json.dumps(an_observation(category=[])).encode()
-    damaged = [plain.replace(b"[]", each) for each in (b'"\xff"', b"1e999", b"[" * 5000)]
-    assert read(*damaged, b"", b"[]")[1] == [0, 1, 2, 3, 4]
+    spoilt = [plain.replace(b"[]", each) for each in (b'"\xff"', b"1e999", b"[" * 5000)]
+    assert read_plainly(*spoilt, b"", b"[]")[1] == [0, 1, 2, 3, 4]
 
 
 def test_a_performer_of_no_name_is_nobody() -> None:
     nobody = an_observation(performer=[{"reference": "Practitioner/"}])
-    assert the_reading(nobody) == tolerantly(json.dumps(nobody).encode())
+    assert the_reading(nobody) == read_tolerantly(json.dumps(nobody).encode())
 
 
 def test_order_is_kept_where_plain_and_other_messages_mix() -> None:
@@ -262,7 +250,7 @@ def test_a_parser_takes_either_form_in_any_chunk() -> None:
 def test_a_plain_time_may_lie_as_far_ahead_as_the_skew(seconds: float, left: list[int]) -> None:
     taken = datetime.fromtimestamp(ARRIVED / 1e6, UTC) + timedelta(seconds=seconds)
     message = json.dumps(an_observation(effectiveDateTime=taken.isoformat())).encode()
-    assert read(message)[1] == left
+    assert read_plainly(message)[1] == left
 
 
 def _times() -> Iterator[str]:
@@ -273,7 +261,7 @@ def _times() -> Iterator[str]:
 def test_plain_times_are_read_together_whatever_their_form() -> None:
     texts = [*islice(_times(), 3), "never", "", *_times()]
     found, known = utc_times(texts)
-    assert known.tolist() == [True] * 3 + [False] * 2 + [True] * 6
+    assert known.tolist() == [True] * 3 + [False] * 2 + [True] * len(TIME_FORMS)
     assert found[known].tolist() == [at(text) for text in texts if len(text) > 5]
 
 
