@@ -238,12 +238,6 @@ class Stored(_Frame, kw_only=True):
 
 
 Plain = InWords | Coded | Stored
-Pair = (
-    tuple[_SystolicComponentInWords, _DiastolicComponentInWords]
-    | tuple[_SystolicComponent, _DiastolicComponent]
-    | tuple[Component, ...]
-)
-"""A systolic and a diastolic component."""
 
 assert get_args(_SystolicText) == (SYSTOLIC_TEXT,)
 assert get_args(_DiastolicText) == (DIASTOLIC_TEXT,)

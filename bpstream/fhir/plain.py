@@ -17,15 +17,56 @@ from bpstream.fhir import stored
 from bpstream.fhir.forms import PATIENT, PRACTITIONER, Coded, InWords, Plain, Stored
 from bpstream.fhir.identity import DIGEST_BYTES, joined
 from bpstream.fhir.moments import utc_times
-from bpstream.fhir.quantity import DIASTOLIC_RANGE, MEAN_RANGE, SYSTOLIC_RANGE
+from bpstream.fhir.quantity import DIASTOLIC_RANGE, SYSTOLIC_RANGE
+from bpstream.fhir.stored import Told
 from bpstream.fhir.times import BEFORE_1900
-from bpstream.reading import Details, Flag, Kind, Origin, Readings
+from bpstream.reading import NOT_MEASURED, Flag, Kind, Origin, Readings, Series
 
 _Decoder = (
     msgspec.json.Decoder[InWords] | msgspec.json.Decoder[Coded] | msgspec.json.Decoder[Stored]
 )
+_AT_ONCE = 128
+"""Messages: decoded they take as much memory as a core has at hand."""
 # What decoding raises for bytes of another form, for no JSON, for JSON nested too deep, for None.
 _UNFIT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, TypeError)
+
+
+class _Fields:
+    """What stands in plain Observations, in columns.
+
+    Taken of a few at a time, while the processor has them at hand.
+    """
+
+    def __init__(self, fhir_base: str) -> None:
+        self._fhir_base = fhir_base
+        self.ids: list[str] = []
+        self.times: list[str] = []
+        self.patients: list[str] = []
+        self.performers: list[str] = []
+        self.systolic: list[float] = []
+        self.diastolic: list[float] = []
+        self.in_words: list[bool] = []
+        self.stored: dict[int, Told | None] = {}
+        """By position, what those tell that a server keeps; None where they are not plain."""
+
+    def add(self, decoded: Sequence[Plain]) -> None:
+        """Take the fields of these."""
+        start = len(self.ids)
+        self.ids += [each.id for each in decoded]
+        self.times += [each.effectiveDateTime for each in decoded]
+        self.patients += [each.subject.reference for each in decoded]
+        self.performers += [each.performer[0].reference for each in decoded]
+        self.systolic += [each.component[0].valueQuantity.value for each in decoded]
+        self.diastolic += [each.component[1].valueQuantity.value for each in decoded]
+        self.in_words += [type(each) is InWords for each in decoded]
+        if Stored not in set(map(type, decoded)):
+            return
+        for at, each in enumerate(decoded, start):
+            if isinstance(each, Stored):
+                told = self.stored[at] = stored.read(each, fhir_base=self._fhir_base)
+                if told is not None:
+                    self.performers[at] = told.performer
+                    self.systolic[at], self.diastolic[at] = told.systolic, told.diastolic
 
 
 class PlainReader:
@@ -48,8 +89,8 @@ class PlainReader:
         self, values: Sequence[bytes | None], arrived_at: NDArray[np.int64]
     ) -> tuple[Readings, list[int]]:
         """The readings of the plain messages, and the positions of the others."""
-        positions, decoded = self._decode(values)
-        readings, plain = self._readings(positions, decoded)
+        positions, fields = self._decode(values)
+        readings, plain = self._readings(positions, fields)
         plain &= readings.taken_at <= arrived_at[positions] + self._max_skew
         if not plain.all():
             keep = np.flatnonzero(plain)
@@ -58,59 +99,63 @@ class PlainReader:
         left[positions] = False
         return readings, np.flatnonzero(left).tolist()
 
-    def _decode(self, values: Sequence[bytes | None]) -> tuple[NDArray[np.intp], list[Plain]]:
+    def _decode(self, values: Sequence[bytes | None]) -> tuple[NDArray[np.intp], _Fields]:
         """What has one of the forms, and where it stood."""
+        fields, unfit = _Fields(self._fhir_base), list[int]()
+        came = [0] * len(self._decoders)
+        for start in range(0, len(values), _AT_ONCE):
+            fields.add(self._decode_some(values[start : start + _AT_ONCE], start, unfit, came))
+        # The form that came most is tried first on the next chunk.
+        came[0] = len(fields.ids) - sum(came)
+        self._decoders.insert(0, self._decoders.pop(came.index(max(came))))
+        return np.delete(np.arange(len(values)), np.array(unfit, np.intp)), fields
+
+    def _decode_some(
+        self, values: Sequence[bytes | None], start: int, unfit: list[int], came: list[int]
+    ) -> list[Plain]:
+        """The same of a few, which begin at `start`.
+
+        Adds to `unfit` the positions of the others, and to `came` how many were of each form but
+        the usual one.
+        """
         usual, *others = self._decoders
-        decoded, unfit, of_others = list[Plain](), list[int](), [0] * len(others)
+        decoded, missing = list[Plain](), 0
         rest = iter(values)
-        while len(decoded) + len(unfit) < len(values):
+        while len(decoded) + missing < len(values):
             try:
                 for value in rest:
                     decoded.append(usual.decode(value))  # type: ignore[arg-type]
             except _UNFIT:
-                for nth, other in enumerate(others):
+                for nth, other in enumerate(others, 1):
                     try:
                         decoded.append(other.decode(value))  # type: ignore[arg-type]
                     except _UNFIT:
                         continue
-                    of_others[nth] += 1
+                    came[nth] += 1
                     break
                 else:
-                    unfit.append(len(decoded) + len(unfit))
-        # The form that came most is tried first on the next chunk.
-        most = max(of_others)
-        if most > len(decoded) - sum(of_others):
-            self._decoders.insert(0, self._decoders.pop(1 + of_others.index(most)))
-        return np.delete(np.arange(len(values)), np.array(unfit, np.intp)), decoded
+                    unfit.append(start + len(decoded) + missing)
+                    missing += 1
+        return decoded
 
     def _readings(
-        self, positions: NDArray[np.intp], decoded: list[Plain]
+        self, positions: NDArray[np.intp], fields: _Fields
     ) -> tuple[Readings, NDArray[np.bool_]]:
         """A reading of each, and whether it is as plain as it looks; the time is not judged."""
-        n = len(decoded)
-        ids = [each.id for each in decoded]
-        times = [each.effectiveDateTime for each in decoded]
-        told = stored.read(decoded, fhir_base=self._fhir_base)
-        patient, plain = _behind(PATIENT, [each.subject.reference for each in decoded], least=1)
-        practitioner, known = _behind(PRACTITIONER, told.performers, least=0)
-        plain &= told.plain & known & _are_ids(ids, _lengths(ids), least=1)
+        n, ids, times = len(fields.ids), fields.ids, fields.times
+        patient, plain = _behind(PATIENT, fields.patients, least=1)
+        practitioner, known = _behind(PRACTITIONER, fields.performers, least=0)
+        plain &= known & _are_ids(ids, _lengths(ids), least=1)
         taken_at, known = utc_times(times)
         plain &= known & (taken_at >= BEFORE_1900)
-        systolic = np.fromiter((each[0].valueQuantity.value for each in told.pairs), float, n)
-        diastolic = np.fromiter((each[1].valueQuantity.value for each in told.pairs), float, n)
+        systolic, diastolic = np.array(fields.systolic, float), np.array(fields.diastolic, float)
+        flags = np.array(fields.in_words, np.bool_) * np.uint32(Flag.UNIT_FROM_TEXT)
+        flags |= (systolic <= diastolic) * np.uint32(Flag.IMPLAUSIBLE)
         for pressure, (lowest, highest) in (
             (systolic, SYSTOLIC_RANGE),
             (diastolic, DIASTOLIC_RANGE),
-            (np.where(np.isnan(told.mean), MEAN_RANGE[0], told.mean), MEAN_RANGE),
         ):
             plain &= (pressure >= lowest) & (pressure <= highest)
-        in_words = np.fromiter((type(each) is InWords for each in decoded), np.bool_, n)
-        flags = told.flags | in_words * np.uint32(Flag.UNIT_FROM_TEXT)
-        flags |= (systolic <= diastolic) * np.uint32(Flag.IMPLAUSIBLE)
-        details = {
-            at: Details(times[at], ids[at], practitioner[at] or None, device, site)
-            for at, (device, site) in told.taken_with.items()
-        }
         start, middle = self._id_line, self._source_line
         readings = Readings(
             origin=self._origins_of(positions),
@@ -124,16 +169,18 @@ class PlainReader:
             original_time=times,
             observation_id=[*ids],
             practitioner_id=[by or None for by in practitioner],
-            details=details,
+            details={},
             taken_at=taken_at,
             systolic=systolic,
             diastolic=diastolic,
-            mean=told.mean,
+            mean=np.full(n, NOT_MEASURED),
             flags=flags,
             kind=np.full(n, Kind.READING, np.int8),
-            series=told.series,
-            version=told.version,
+            series=np.full(n, Series.UNKNOWN, np.int8),
+            version=np.zeros(n, np.int64),
         )
+        if fields.stored:
+            plain &= stored.complete(readings, fields.stored)
         return readings, plain
 
     def _origins_of(self, positions: NDArray[np.intp]) -> list[Origin]:

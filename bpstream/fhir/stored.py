@@ -1,6 +1,6 @@
-"""Of what is plain, the Observations as servers keep them: what is still to be asked of those."""
+"""Observations as servers keep them: what these tell beside what every plain one does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -10,62 +10,31 @@ from numpy.typing import NDArray
 
 from bpstream.fhir import codes, details, status
 from bpstream.fhir.codes import Pressure
-from bpstream.fhir.forms import PRACTITIONER, Concept, Meta, Pair, Plain, Stored
+from bpstream.fhir.forms import PRACTITIONER, Concept, Meta, Stored
 from bpstream.fhir.identity import VERSION
 from bpstream.fhir.moments import utc_times
-from bpstream.reading import AMENDS, NOT_MEASURED, Flag, Series
-
-_NO_META = Meta()
+from bpstream.fhir.quantity import MEAN_RANGE
+from bpstream.reading import AMENDS, NOT_MEASURED, Flag, Readings, Series
 
 
 class Told(NamedTuple):
-    """What plain Observations tell beyond what stands in all of them alike.
+    """What an Observation tells, read as far as the codes in it are understood."""
 
-    Arrays have shape ``(n,)``, dictionaries go by position.
-    """
-
-    pairs: list[Pair]
-    """The systolic and the diastolic component of each."""
-    performers: list[str]
-    """A reference to a practitioner each; to one without a name where there is none."""
-    mean: NDArray[np.float64]
+    systolic: float
+    diastolic: float
+    mean: float
     """mmHg; NaN where it was not measured."""
-    flags: NDArray[np.uint32]
-    series: NDArray[np.int8]
-    version: NDArray[np.int64]
-    """`identity.version` of each."""
-    plain: NDArray[np.bool_]
-    """Whether it is as plain as it looks."""
-    taken_with: dict[int, tuple[str | None, str | None]]
-    """The device and the body site of those that name one."""
+    series: Series
+    flags: int
+    meta: Meta | None
+    performer: str
+    """A reference to a practitioner; to one without a name where there is none."""
+    device: str | None
+    body_site: str | None
 
 
-def read(decoded: Sequence[Plain], *, fhir_base: str) -> Told:
-    """Only what a server keeps has a version, a device, and codes that may mean anything."""
-    n = len(decoded)
-    told = Told(
-        pairs=[each.component[:2] for each in decoded],
-        performers=[each.performer[0].reference for each in decoded],
-        mean=np.full(n, NOT_MEASURED),
-        flags=np.zeros(n, np.uint32),
-        series=np.full(n, Series.UNKNOWN, np.int8),
-        version=np.zeros(n, np.int64),
-        plain=np.ones(n, np.bool_),
-        taken_with={},
-    )
-    if Stored not in set(map(type, decoded)):
-        return told
-    kept = [(at, each) for at, each in enumerate(decoded) if isinstance(each, Stored)]
-    rows = np.array([at for at, _ in kept])
-    told.version[rows], told.plain[rows] = _versions([each.meta or _NO_META for _, each in kept])
-    for at, each in kept:
-        _tell(told, at, each, fhir_base=fhir_base)
-    # An amendment that does not tell its version comes after what it amends.
-    told.version[(told.version == 0) & (told.flags & np.uint32(AMENDS) > 0)] = 1
-    return told
-
-
-def _tell(told: Told, at: int, observation: Stored, *, fhir_base: str) -> None:
+def read(observation: Stored, *, fhir_base: str) -> Told | None:
+    """None where the codes are of another vessel, of a period, or not each of one pressure."""
     parts = observation.component
     understood = _understood(
         observation.code,
@@ -74,31 +43,35 @@ def _tell(told: Told, at: int, observation: Stored, *, fhir_base: str) -> None:
         tuple([each.code for each in parts]),
     )
     if understood is None:
-        told.plain[at] = False
-        return
-    told.pairs[at] = parts[understood.systolic], parts[understood.diastolic]
-    if understood.mean is not None:
-        told.mean[at] = parts[understood.mean].valueQuantity.value
-    if understood.series is not Series.UNKNOWN:
-        told.series[at] = understood.series
-    told.flags[at] = understood.flags
-    if observation.status != "final":
-        told.flags[at] |= status.flags(observation.status)
-    first = told.performers[at]
-    if first == PRACTITIONER or not first.startswith(PRACTITIONER):
+        return None
+    pressures = [each.valueQuantity.value for each in parts] + [NOT_MEASURED]
+    flags = understood.flags | status.flags(observation.status)
+    performer = observation.performer[0].reference
+    if performer == PRACTITIONER or not performer.startswith(PRACTITIONER):
         by = details.practitioner(msgspec.to_builtins(observation.performer), fhir_base=fhir_base)
-        told.performers[at] = f"{PRACTITIONER}{by or ''}"
-    if observation.device or understood.body_site:
+        performer = f"{PRACTITIONER}{by or ''}"
+    device = None
+    if observation.device:
         device = details.device(msgspec.to_builtins(observation.device), fhir_base=fhir_base)
-        told.taken_with[at] = device, understood.body_site
+    systolic, diastolic, mean = (pressures[at] for at in understood.order)
+    return Told(
+        systolic,
+        diastolic,
+        mean,
+        understood.series,
+        flags,
+        observation.meta,
+        performer,
+        device,
+        understood.body_site,
+    )
 
 
 class _Understood(NamedTuple):
-    """What the codes of an Observation mean; which component is which."""
+    """What the codes of an Observation mean."""
 
-    systolic: int
-    diastolic: int
-    mean: int | None
+    order: tuple[int, int, int]
+    """Which component is the systolic, the diastolic, the mean pressure; -1: none is."""
     series: Series
     flags: int
     body_site: str | None
@@ -112,7 +85,6 @@ def _understood(
     body_site: Concept | None,
     components: tuple[Concept, ...],
 ) -> _Understood | None:
-    """None where they are of another vessel, of a period, or not each of one pressure."""
     whole, site = codes.meaning(_untyped(code)), codes.meaning(_untyped(body_site))
     parts = [codes.meaning(_untyped(each)) for each in components]
     at = {next(iter(each.pressures), None): nth for nth, each in enumerate(parts)}
@@ -124,9 +96,7 @@ def _understood(
     by_method = codes.series_of_method(_untyped(method))
     series = max(by_method, whole.series, *(each.series for each in parts))
     return _Understood(
-        at[Pressure.SYSTOLIC],
-        at[Pressure.DIASTOLIC],
-        at.get(Pressure.MEAN),
+        (at[Pressure.SYSTOLIC], at[Pressure.DIASTOLIC], at.get(Pressure.MEAN, -1)),
         series,
         int(Flag.INVASIVE) if series is Series.ARTERIAL else 0,
         details.body_site(_untyped(body_site)),
@@ -137,11 +107,40 @@ def _untyped(concept: Concept | None) -> Any:
     return msgspec.json.decode(msgspec.json.encode(concept))
 
 
-def _versions(metas: Sequence[Meta]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def complete(readings: Readings, told: Mapping[int, Told | None]) -> NDArray[np.bool_]:
+    """Fill in what only these tell, by position, and whether each is as plain as it looks.
+
+    The readings have everything that all plain Observations have; the answer is of all of them,
+    shape ``(n,)``.
+    """
+    plain = np.ones(len(readings), np.bool_)
+    plain[[at for at, each in told.items() if each is None]] = False
+    known = {at: each for at, each in told.items() if each is not None}
+    if not known:
+        return plain
+    rows, found = np.array(list(known)), list(known.values())
+    readings.mean[rows] = mean = np.array([each.mean for each in found])
+    readings.series[rows] = [each.series for each in found]
+    flags = np.array([each.flags for each in found], np.uint32)
+    readings.flags[rows] |= flags
+    version, is_plain = _versions([each.meta for each in found])
+    # An amendment that does not tell its version comes after what it amends.
+    readings.version[rows] = np.where(flags & np.uint32(AMENDS), np.maximum(version, 1), version)
+    lowest, highest = MEAN_RANGE
+    plain[rows] = is_plain & (np.isnan(mean) | ((mean >= lowest) & (mean <= highest)))
+    for at, each in known.items():
+        if each.device or each.body_site:
+            readings.details[at] = msgspec.structs.replace(
+                readings.details_of(at), device=each.device, body_site=each.body_site
+            )
+    return plain
+
+
+def _versions(metas: Sequence[Meta | None]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """`identity.version` of each, and whether that can be told of it here; shape ``(n,)``."""
     n = len(metas)
-    ids = [each.versionId or "" for each in metas]
-    updated = [each.lastUpdated or "" for each in metas]
+    ids = [(each and each.versionId) or "" for each in metas]
+    updated = [(each and each.lastUpdated) or "" for each in metas]
     at, known = utc_times(updated)
     numbered = np.fromiter((VERSION.fullmatch(each) is not None for each in ids), np.bool_, n)
     bare = np.fromiter((each == each.strip() for each in ids), np.bool_, n)

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -27,16 +27,9 @@ from tests.bench.topics import PARTITIONS
 
 def work(task: Task, meter: Meter, folder: Path) -> Job:
     """From bytes to documents and rows, chunk by chunk; nothing is sent or kept."""
-    settings = Settings()
-    pipeline = Pipeline(
-        parser=Parser(),
-        model=measured_model(),
-        alarms=Alarms(alarm_rules.load()),
-        home=lambda patient_ids: partitions_of([who.encode() for who in patient_ids], PARTITIONS),
-        topic=task.topic,
-    )
+    pipeline = measured_pipeline(task.topic)
     partitions = [Partition(number) for number in range(PARTITIONS)]
-    chunks = list(_chunks(task, settings.batch_size))
+    chunks = list(chunks_of(fetched(task), Settings().batch_size))
     collect_seldom()
     meter.start()
     for number, chunk in chunks:
@@ -47,21 +40,18 @@ def work(task: Task, meter: Meter, folder: Path) -> Job:
     return Job.of_rows(partition.patients for partition in partitions)
 
 
-def _chunks(task: Task, size: int) -> Iterator[tuple[int, Chunk]]:
-    """The topic in chunks of at most `size` messages; the partitions take turns."""
-    messages = _messages(task)
-    sliced = (
-        [
-            (number, _chunk(number, held[start : start + size]))
-            for start in range(0, len(held), size)
-        ]
-        for number, held in messages.items()
+def measured_pipeline(topic: str) -> Pipeline:
+    """The pipeline with everything on."""
+    return Pipeline(
+        parser=Parser(),
+        model=measured_model(),
+        alarms=Alarms(alarm_rules.load()),
+        home=lambda patient_ids: partitions_of([who.encode() for who in patient_ids], PARTITIONS),
+        topic=topic,
     )
-    for turn in zip_longest(*sliced):
-        yield from filter(None, turn)
 
 
-def _messages(task: Task) -> dict[int, list[Any]]:
+def fetched(task: Task) -> Mapping[int, Sequence[Any]]:
     """Every message of the topic, by partition, in the order of their offsets."""
     held: defaultdict[int, list[Any]] = defaultdict(list)
     consumer = Consumer(
@@ -73,14 +63,27 @@ def _messages(task: Task) -> dict[int, list[Any]]:
     )
     consumer.subscribe([task.topic])
     while sum(map(len, held.values())) < task.readings:
-        fetched: list[Any] = consumer.consume(10_000, timeout=1.0)
-        for message in fetched:
+        messages: list[Any] = consumer.consume(10_000, timeout=1.0)
+        for message in messages:
             held[message.partition()].append(message)
     consumer.close()
     return held
 
 
-def _chunk(number: int, messages: list[Any]) -> Chunk:
+def chunks_of(messages: Mapping[int, Sequence[Any]], size: int) -> Iterator[tuple[int, Chunk]]:
+    """The messages in chunks of at most `size`; the partitions take turns."""
+    sliced = (
+        [
+            (number, _chunk(number, held[start : start + size]))
+            for start in range(0, len(held), size)
+        ]
+        for number, held in messages.items()
+    )
+    for turn in zip_longest(*sliced):
+        yield from filter(None, turn)
+
+
+def _chunk(number: int, messages: Sequence[Any]) -> Chunk:
     n = len(messages)
     offset = np.array([message.offset() for message in messages], np.int64)
     return Chunk(

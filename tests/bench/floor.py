@@ -1,0 +1,133 @@
+"""`python -m tests.bench.floor`: what a reading costs in calls that no design of the worker saves.
+
+Each message is taken out of its record batch (aiokafka's, in Cython) and decoded into strict structs
+(msgspec), its document has an id (BLAKE2) and is encoded (msgspec), and so are the alerts it makes;
+alerts and changed rows stand in record batches.  Measured are these calls and nothing else, each on
+what the worker's pipeline made of the same messages; no socket, no judging, no state.
+"""
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
+
+import msgspec
+from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
+
+from bpstream.batch import Partition, Step
+from bpstream.collecting import collect_seldom
+from bpstream.document import Document
+from bpstream.fhir.forms import InWords
+from bpstream.fhir.identity import DIGEST_BYTES
+from bpstream.settings import Settings
+from tests.bench.in_memory import chunks_of, fetched, measured_pipeline
+from tests.bench.peer import Task
+from tests.bench.running import add_kafka, at_least, say, service_of, told
+from tests.bench.topics import PARTITIONS, Topics
+
+_ROOM = 64 << 20  # Bytes of a record batch: more than any step has.
+
+_decode = msgspec.json.Decoder(InWords).decode
+_decode_document = msgspec.json.Decoder(Document).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Spent(defaultdict[str, float]):
+    """CPU seconds of the process, by what they were spent on."""
+
+    @contextmanager
+    def on(self, what: str) -> Iterator[None]:
+        """Add what is spent until it ends."""
+        began = time.process_time()
+        yield
+        self[what] += time.process_time() - began
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; the exit status is 1 where there is no result."""
+    options = _options(arguments)
+    return told(lambda: _measure(options))
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.floor", description=__doc__)
+    parser.add_argument("--readings", type=at_least(100), default=300_000)
+    parser.add_argument("--patients", type=at_least(1), nargs="+", default=[1000, 100_000])
+    add_kafka(parser)
+    return parser.parse_args(arguments)
+
+
+def _measure(options: argparse.Namespace) -> int:
+    columns = []
+    collect_seldom()
+    with service_of("kafka", options.kafka) as (kafka, _), Topics(kafka) as topics:
+        for patients in options.patients:
+            say(f"filling a topic with {options.readings:,} readings of {patients:,} patients")
+            topic, _ = topics.fill(options.readings, patients)
+            spent = spent_on(Task(kafka, topic, f"{topic}-floor", options.readings))
+            columns.append({what: each / options.readings * 1e6 for what, each in spent.items()})
+    print(f"{'µs CPU a reading':<38}", *(f"{each:>9,} patients" for each in options.patients))
+    for what in columns[0]:
+        print(f"{what:<38}", *(f"{column[what]:>18.2f}" for column in columns))
+    print(f"{'all of them':<38}", *(f"{sum(column.values()):>18.2f}" for column in columns))
+    return 0
+
+
+def spent_on(task: Task) -> Spent:
+    """CPU seconds of each of the calls, for all readings of the task."""
+    spent = Spent(float)
+    messages = fetched(task)
+    pipeline = measured_pipeline(task.topic)
+    partitions = [Partition(number) for number in range(PARTITIONS)]
+    for number, chunk in chunks_of(messages, Settings().batch_size):
+        sent = _batch((b"", value or b"") for value in chunk.values)
+        with spent.on("taken out of its record batch"):
+            came = DefaultRecordBatch(sent)
+            came.validate_crc()
+            values = [record.value for record in came]
+        with spent.on("decoded"):
+            # Freed in the same breath: what is decoded costs as much to let go of.
+            for _ in map(_decode, values):
+                pass
+        batch = pipeline.read(chunk, partitions[number])
+        for step in pipeline.steps(batch, partitions[number], now=time.time_ns() // 1000):
+            assert isinstance(step, Step)
+            _spend(spent, step)
+    return spent
+
+
+def _spend(spent: Spent, step: Step) -> None:
+    documents = [_decode_document(line) for line in step.entries.each_line()]
+    names = [f"{each.patient_id}\n{each.observation_id}".encode() for each in documents]
+    with spent.on("its document has an id"):
+        for name in names:
+            blake2b(name, digest_size=DIGEST_BYTES).hexdigest()
+    with spent.on("and is encoded"):
+        _join(map(_encode, documents))
+    alerts = list(step.alerts)
+    with spent.on("its alerts are encoded"):
+        lines = list(map(_encode, alerts))
+    keys = [str(alert.patient_id).encode() for alert in alerts]
+    with spent.on("and in record batches"):
+        _batch(zip(keys, lines, strict=True))
+    rows = [(patient_id.encode(), row) for patient_id, row in step.rows]
+    with spent.on("the row it changes in a record batch"):
+        _batch(rows)
+
+
+def _join(lines: Iterable[bytes]) -> bytes:
+    return b"\n".join(lines)
+
+
+def _batch(records: Iterable[tuple[bytes, bytes]]) -> bytes:
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, 0, _ROOM)
+    for nth, (key, value) in enumerate(records):
+        builder.append(nth, 0, key, value, [])
+    return bytes(builder.build())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
