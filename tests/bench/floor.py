@@ -1,9 +1,9 @@
 """`python -m tests.bench.floor`: what a reading costs in calls that no design of the worker saves.
 
-Each message is taken out of its record batch (aiokafka's, in Cython) and decoded into strict structs
-(msgspec), its document has an id (BLAKE2) and is encoded (msgspec), and so are the alerts it makes;
-alerts and changed rows stand in record batches.  Measured are these calls and nothing else, each on
-what the worker's pipeline made of the same messages; no socket, no judging, no state.
+Each message is taken out of its record batch (aiokafka's, in Cython) and decoded into strict
+structs (msgspec), its document has an id (BLAKE2) and is encoded (msgspec), and so are the alerts
+it makes; alerts and changed rows stand in record batches.  Measured are these calls and nothing
+else, each on what the worker's pipeline made of the same messages: no socket, no judging, no state.
 """
 
 import argparse
