@@ -29,6 +29,7 @@ _PRINTABLE = 0x20
 _FIRST = np.array([b".%03d" % each for each in range(1000)])
 _ALL = np.array([(b".%03d" % each).rstrip(b"0") if each else b".0" for each in range(1000)])
 _OTHERS = np.array([(b"%03d" % each).rstrip(b"0") for each in range(1000)])
+_WHOLE = np.array([b"%d" % each for each in range(1000)])
 
 
 def lines(pieces: Sequence[Piece], n: int) -> bytes:
@@ -107,6 +108,8 @@ def numbers(values: NDArray[np.floating | np.integer], *, differ: bool = False) 
     """Numbers, many of them equal unless they `differ`; null for NaN."""
     if differ or len(values) < _FEW:
         return _numbers(values)
+    if (values == values[0]).all():
+        return np.repeat(_numbers(values[:1]), len(values))
     distinct, which = np.unique(values, return_inverse=True)
     found: Column = _numbers(distinct)[which]
     return found
@@ -116,6 +119,21 @@ def _numbers(values: NDArray[np.floating | np.integer]) -> Column:
     return np.array(_encode(values.tolist())[1:-1].split(b","))[: len(values)]
 
 
+def decimals(values: NDArray[np.float64]) -> list[Piece]:
+    """Numbers, as a rule below 1,000 and to the third digit; null for NaN."""
+    unknown = np.isnan(values)
+    size = np.abs(np.where(unknown, 0.0, values))
+    thousandths = np.rint(np.minimum(size, 1000.0) * 1000)
+    if not ((thousandths < 1_000_000) & (thousandths / 1000 == size)).all():
+        return [numbers(values)]
+    whole, rest = np.divmod(thousandths.astype(np.int64), 1000)
+    found: list[Column] = [_WHOLE[whole], _ALL[rest]]
+    below = values < 0
+    if below.any():
+        found.insert(0, np.where(below, b"-", b""))
+    return _or_null(found, unknown)
+
+
 def probabilities(values: NDArray[np.float64]) -> list[Piece]:
     """Numbers from 0 to 1 to six digits; null for NaN."""
     unknown = np.isnan(values)
@@ -123,8 +141,12 @@ def probabilities(values: NDArray[np.float64]) -> list[Piece]:
     thousandths, others = np.divmod(millionths, 1000)
     one, thousandths = np.divmod(thousandths, 1000)
     point = np.where(others > 0, _FIRST[thousandths], _ALL[thousandths])
-    found = [np.where(one > 0, b"1", b"0"), point, _OTHERS[others]]
-    if unknown.any():
-        instead = (b"null", b"", b"")
-        found = [np.where(unknown, *each) for each in zip(instead, found, strict=True)]
-    return [*found]
+    return _or_null([np.where(one > 0, b"1", b"0"), point, _OTHERS[others]], unknown)
+
+
+def _or_null(pieces: Sequence[Column], unknown: NDArray[np.bool_]) -> list[Piece]:
+    """The pieces of a number each, or null in their place."""
+    if not unknown.any():
+        return [*pieces]
+    instead = [b"null", *[b""] * (len(pieces) - 1)]
+    return [np.where(unknown, *each) for each in zip(instead, pieces, strict=True)]

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpstream.jsonlines import beside, lines, numbers, optional, probabilities, spread, texts
+from bpstream.jsonlines import (
+    beside,
+    decimals,
+    lines,
+    numbers,
+    optional,
+    probabilities,
+    spread,
+    texts,
+)
 
 NAN = float("nan")
 letters = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
@@ -41,6 +50,17 @@ def test_a_field_is_there_where_it_has_a_value(strings):
 def test_numbers_are_exactly_what_they_were(values):
     expected = [None if isnan(each) else each for each in values]
     assert read(numbers(np.array(values, float)), n=len(values)) == expected
+
+
+@given(st.lists(st.integers(-200, 100_200).map(lambda each: each / 100) | finite | st.just(NAN)))
+def test_decimals_are_too(values):
+    expected = [None if isnan(each) else each for each in values]
+    assert read(*decimals(np.array(values, float)), n=len(values)) == expected
+
+
+@pytest.mark.parametrize("value", [0.0, 0.01, 0.1, 9.99, 80.0, 92.33, 92.5, 999.99, 1000.0, -0.5])
+def test_a_decimal_is_spelled_as_json_spells_it(value):
+    assert lines(decimals(np.array([value])), 1) == json.dumps(value).encode()
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1)))
