@@ -26,6 +26,7 @@ demo-alarms: $(VENV)/dev ## Follow an alarm from pending to recovered, its worke
 
 bench: $(VENV)/dev .venv-peers/made ## Measure bpstream beside its peers, on one real broker, in one run
 	@$(BIN)/python -m tests.bench --report var/bench.json --plot var/bench.png
+	@$(BIN)/python -m tests.bench.floor
 	@$(BIN)/python -m tests.bench.parsing
 	@$(BIN)/python -m tests.bench.serving
 	@$(BIN)/python -m tests.bench.sinks --report var/bench-sinks.json

@@ -10,11 +10,13 @@ import pytest
 
 from tests.bench import peers
 from tests.bench.__main__ import main
+from tests.bench.floor import spent_on
 from tests.bench.job import Job, NoResult, Patient, after
 from tests.bench.parsing import kinds, measure
 from tests.bench.peer import Answer, Meter, Task
 from tests.bench.report import BPSTREAM, report, table
 from tests.bench.stages import OTHER, by_stage
+from tests.bench.topics import Topics
 
 ROOT = Path(__file__).parents[1]
 READINGS, PATIENTS = 2000, 50
@@ -83,6 +85,15 @@ def test_the_json_has_the_documented_fields(done):
         }
         assert peer["cpu_us"] > 0
         assert len(peer["cpu_us_of_runs"]) == 1
+
+
+@pytest.mark.services
+def test_the_floor_is_of_every_call_that_a_reading_needs(kafka):
+    with Topics(kafka) as topics:
+        topic, _ = topics.fill(READINGS, PATIENTS)
+        spent = spent_on(Task(kafka, topic, f"{topic}-floor", READINGS))
+    assert len(spent) == 7
+    assert min(spent.values()) > 0
 
 
 def test_figures_are_medians_and_the_ratio_is_to_bpstream():

@@ -4,6 +4,7 @@ Each message is taken out of its record batch (aiokafka's, in Cython) and decode
 structs (msgspec), its document has an id (BLAKE2) and is encoded (msgspec), and so are the alerts
 it makes; alerts and changed rows stand in record batches.  Measured are these calls and nothing
 else, each on what the worker's pipeline made of the same messages: no socket, no judging, no state.
+The worker itself is measured beside them.
 """
 
 import argparse
@@ -24,10 +25,11 @@ from bpstream.fhir.forms import InWords
 from bpstream.fhir.identity import DIGEST_BYTES
 from bpstream.settings import Settings
 from tests.bench.in_memory import chunks_of, fetched, measured_pipeline
-from tests.bench.peer import Task
+from tests.bench.peer import Task, ask
 from tests.bench.running import add_kafka, at_least, say, service_of, told
 from tests.bench.topics import PARTITIONS, Topics
 
+_WORKER = "tests.bench.bpstream_worker"
 _ROOM = 64 << 20  # Bytes of a record batch: more than any step has.
 
 _decode = msgspec.json.Decoder(InWords).decode
@@ -68,11 +70,12 @@ def _measure(options: argparse.Namespace) -> int:
             say(f"filling a topic with {options.readings:,} readings of {patients:,} patients")
             topic, _ = topics.fill(options.readings, patients)
             spent = spent_on(Task(kafka, topic, f"{topic}-floor", options.readings))
-            columns.append({what: each / options.readings * 1e6 for what, each in spent.items()})
+            worker = ask(_WORKER, Task(kafka, topic, f"{topic}-worker", options.readings))
+            rows = {**spent, "all of them": sum(spent.values()), "the worker": worker.cpu}
+            columns.append({what: each / options.readings * 1e6 for what, each in rows.items()})
     print(f"{'µs CPU a reading':<38}", *(f"{each:>9,} patients" for each in options.patients))
     for what in columns[0]:
         print(f"{what:<38}", *(f"{column[what]:>18.2f}" for column in columns))
-    print(f"{'all of them':<38}", *(f"{sum(column.values()):>18.2f}" for column in columns))
     return 0
 
 
