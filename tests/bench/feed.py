@@ -28,6 +28,7 @@ from confluent_kafka import Producer
 
 from bpstream.simulator import Message, Simulator
 from tests.bench.running import add_kafka, service_of
+from tests.bench.topics import client_of
 from tests.integration.workers import Worker, names, until, worker
 from tests.stream.brokers import admin, everything_on, make_topic
 
@@ -169,7 +170,7 @@ class Bench:
         self._order = Random(42)
         self._producer = Producer(
             {
-                "bootstrap.servers": kafka,
+                **client_of(kafka),
                 "partitioner": "murmur2",
                 "linger.ms": 0,
                 "log_level": 0,  # It outlives the broker.

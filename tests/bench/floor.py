@@ -7,7 +7,6 @@ else, each on what the worker's pipeline made of the same messages: no socket, n
 The worker itself is measured beside them.
 """
 
-import argparse
 import sys
 import time
 from collections import defaultdict
@@ -26,7 +25,7 @@ from bpstream.fhir.identity import DIGEST_BYTES
 from bpstream.settings import Settings
 from tests.bench.in_memory import chunks_of, fetched, measured_pipeline
 from tests.bench.peer import Task, ask
-from tests.bench.running import add_kafka, at_least, say, service_of, told
+from tests.bench.running import table_by_patients
 from tests.bench.topics import PARTITIONS, Topics
 
 _WORKER = "tests.bench.bpstream_worker"
@@ -50,33 +49,14 @@ class Spent(defaultdict[str, float]):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit status is 1 where there is no result."""
-    options = _options(arguments)
-    return told(lambda: _measure(options))
-
-
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.floor", description=__doc__)
-    parser.add_argument("--readings", type=at_least(100), default=300_000)
-    parser.add_argument("--patients", type=at_least(1), nargs="+", default=[1000, 100_000])
-    add_kafka(parser)
-    return parser.parse_args(arguments)
-
-
-def _measure(options: argparse.Namespace) -> int:
-    columns = []
     collect_seldom()
-    with service_of("kafka", options.kafka) as (kafka, _), Topics(kafka) as topics:
-        for patients in options.patients:
-            say(f"filling a topic with {options.readings:,} readings of {patients:,} patients")
-            topic, _ = topics.fill(options.readings, patients)
-            spent = spent_on(Task(kafka, topic, f"{topic}-floor", options.readings))
-            worker = ask(_WORKER, Task(kafka, topic, f"{topic}-worker", options.readings))
-            rows = {**spent, "all of them": sum(spent.values()), "the worker": worker.cpu}
-            columns.append({what: each / options.readings * 1e6 for what, each in rows.items()})
-    print(f"{'µs CPU a reading':<38}", *(f"{each:>9,} patients" for each in options.patients))
-    for what in columns[0]:
-        print(f"{what:<38}", *(f"{column[what]:>18.2f}" for column in columns))
-    return 0
+    return table_by_patients("tests.bench.floor", __doc__, _measure, arguments)
+
+
+def _measure(topics: Topics, topic: str, readings: int) -> dict[str, float]:
+    spent = spent_on(Task(topics.kafka, topic, f"{topic}-floor", readings))
+    worker = ask(_WORKER, Task(topics.kafka, topic, f"{topic}-worker", readings))
+    return {**spent, "all of them": sum(spent.values()), "the worker": worker.cpu}
 
 
 def spent_on(task: Task) -> Spent:

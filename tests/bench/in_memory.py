@@ -22,7 +22,7 @@ from bpstream.stream.partitioner import partitions_of
 from tests.bench.job import Job
 from tests.bench.model import measured_model
 from tests.bench.peer import Meter, Task, answer
-from tests.bench.topics import PARTITIONS
+from tests.bench.topics import PARTITIONS, client_of
 
 
 def work(task: Task, meter: Meter, folder: Path) -> Job:
@@ -56,7 +56,7 @@ def fetched(task: Task) -> Mapping[int, Sequence[Any]]:
     held: defaultdict[int, list[Any]] = defaultdict(list)
     consumer = Consumer(
         {
-            "bootstrap.servers": task.kafka,
+            **client_of(task.kafka),
             "group.id": task.name,
             "auto.offset.reset": "earliest",
         }

@@ -40,6 +40,7 @@ from tests.bench.running import (
     told,
 )
 from tests.bench.stored import Elasticsearch, remove_indices
+from tests.bench.topics import client_of
 from tests.integration.workers import names, until, worker
 from tests.stream.brokers import admin, everything_on, make_topic
 
@@ -277,7 +278,7 @@ def _rounds(rate: int, seconds: int, profile: str) -> list[list[Message]]:
 
 def _send(kafka: str, topic: str, rounds: Sequence[Sequence[Message]]) -> float:
     """Send a round a second, evenly over it.  Returns how long it took, s."""
-    producer = Producer({"bootstrap.servers": kafka, "partitioner": "murmur2", "linger.ms": 0})
+    producer = Producer({**client_of(kafka), "partitioner": "murmur2", "linger.ms": 0})
     began = time.monotonic()
     for second, messages in enumerate(rounds):
         parts = [len(messages) * turn // _TURNS for turn in range(_TURNS + 1)]

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -86,6 +86,39 @@ def service_of(name: str, address: str | None) -> Iterator[tuple[str, str | None
     version = pom.findtext(f"{{*}}properties/{{*}}{name}.version")
     with TemporaryDirectory() as folder, running(name, Path(folder)) as service:
         yield service.address, version
+
+
+def table_by_patients(
+    module: str,
+    about: str | None,
+    measure: Callable[[Topics, str, int], Mapping[str, float]],
+    arguments: Sequence[str] | None,
+) -> int:
+    """Print what `measure` finds of a topic of readings: a column for each number of patients.
+
+    It is given the topic and how many readings are there, and gives CPU seconds by row.  Does
+    what the command line says, and returns the exit status.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=about)
+    parser.add_argument("--readings", type=at_least(100), default=300_000)
+    parser.add_argument("--patients", type=at_least(1), nargs="+", default=[1000, 100_000])
+    add_kafka(parser)
+    options = parser.parse_args(arguments)
+
+    def measured() -> int:
+        columns = []
+        with service_of("kafka", options.kafka) as (kafka, _), Topics(kafka) as topics:
+            for patients in options.patients:
+                say(f"filling a topic with {options.readings:,} readings of {patients:,} patients")
+                topic, _ = topics.fill(options.readings, patients)
+                columns.append(measure(topics, topic, options.readings))
+        print(f"{'µs CPU a reading':<38}", *(f"{each:>9,} patients" for each in options.patients))
+        for row in columns[0]:
+            each = (column[row] / options.readings * 1e6 for column in columns)
+            print(f"{row:<38}", *(f"{cpu:>18.2f}" for cpu in each))
+        return 0
+
+    return told(measured)
 
 
 def take_turns(

@@ -13,7 +13,7 @@ from bpstream.simulator.observations import roster
 from bpstream.stream.topics import changelog_of
 from tests.bench.bpstream_worker import settings_of
 from tests.bench.peer import Task
-from tests.bench.topics import PARTITIONS
+from tests.bench.topics import PARTITIONS, client_of
 from tests.integration.workers import until, worker
 
 _READY_WITHIN = 600.0
@@ -97,7 +97,7 @@ def recovery(again: Start, empty: Start | None) -> dict[str, Any]:
 
 
 def _records(kafka: str, topic: str) -> int:
-    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "bench"})
+    consumer = Consumer({**client_of(kafka), "group.id": "bench"})
     try:
         ends = [
             consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)

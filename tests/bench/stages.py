@@ -4,7 +4,6 @@ py-spy looks at the worker that the benchmark measures, a thousand times a secon
 holds the interpreter; the shares are of the CPU that the same worker took, unwatched.
 """
 
-import argparse
 import re
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from tests.bench.job import NoResult
 from tests.bench.peer import Task, ask, command
-from tests.bench.running import add_kafka, at_least, say, service_of, told
+from tests.bench.running import table_by_patients
 from tests.bench.topics import Topics
 
 _WORKER = "tests.bench.bpstream_worker"
@@ -46,33 +45,14 @@ _STARTING = ("_find_and_load", "_default_start")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit status is 1 where there is no result."""
-    options = _options(arguments)
-    return told(lambda: _measure(options))
+    return table_by_patients("tests.bench.stages", __doc__, _measure, arguments)
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.stages", description=__doc__)
-    parser.add_argument("--readings", type=at_least(100), default=300_000)
-    parser.add_argument("--patients", type=at_least(1), nargs="+", default=[1000, 100_000])
-    add_kafka(parser)
-    return parser.parse_args(arguments)
-
-
-def _measure(options: argparse.Namespace) -> int:
-    columns = []
-    with service_of("kafka", options.kafka) as (kafka, _), Topics(kafka) as topics:
-        for patients in options.patients:
-            say(f"filling a topic with {options.readings:,} readings of {patients:,} patients")
-            topic, _ = topics.fill(options.readings, patients)
-            answer = ask(_WORKER, Task(kafka, topic, f"{topic}-alone", options.readings))
-            seen = _watched(Task(kafka, topic, f"{topic}-watched", options.readings))
-            each = answer.cpu / answer.readings * 1e6
-            columns.append({stage: each * n / seen.total() for stage, n in seen.items()})
-    print(f"{'µs CPU a reading':<38}", *(f"{each:>9,} patients" for each in options.patients))
-    for stage in (*STAGES, OTHER):
-        print(f"{stage:<38}", *(f"{column.get(stage, 0.0):>18.2f}" for column in columns))
-    print(f"{'all':<38}", *(f"{sum(column.values()):>18.2f}" for column in columns))
-    return 0
+def _measure(topics: Topics, topic: str, readings: int) -> dict[str, float]:
+    cpu = ask(_WORKER, Task(topics.kafka, topic, f"{topic}-alone", readings)).cpu
+    seen = _watched(Task(topics.kafka, topic, f"{topic}-watched", readings))
+    rows = {stage: cpu * seen[stage] / seen.total() for stage in (*STAGES, OTHER)}
+    return {**rows, "all": cpu}
 
 
 def _watched(task: Task) -> Counter[str]:

@@ -26,13 +26,18 @@ _SPEED = 300.0
 _ANSWERS_WITHIN, _DONE_WITHIN = 5.0, 60.0  # seconds
 
 
+def client_of(kafka: str) -> dict[str, Any]:
+    """The settings of a client of librdkafka's that does not say what its caller says."""
+    return {"bootstrap.servers": kafka, "log_level": 0}
+
+
 class Topics:
     """Topics of simulated readings, under names that no other run has; gone after the block."""
 
     def __init__(self, kafka: str) -> None:
         self.kafka = kafka
         self.prefix = f"bench-{uuid4().hex[:8]}-"
-        self._admin = AdminClient({"bootstrap.servers": kafka})
+        self._admin = AdminClient(client_of(kafka))
         self._numbers = count(1)
 
     def __enter__(self) -> Self:
@@ -73,7 +78,7 @@ def send(kafka: str, topic: str, messages: Iterable[Message]) -> None:
 
     producer = Producer(
         {
-            "bootstrap.servers": kafka,
+            **client_of(kafka),
             "partitioner": "murmur2",
             "linger.ms": 20,
             "enable.idempotence": True,  # Else a retry may change the order.

@@ -1,13 +1,16 @@
 """Observations as servers keep them: what they add leaves one plain, or to the tolerant reader."""
 
 import json
+import re
 from datetime import datetime
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpstream.fhir.forms import Stored
 from tests.fhir.messages import (
     MDC,
     SNOMED,
@@ -169,3 +172,10 @@ def test_what_may_change_a_reading_is_read_alike_or_left(
     message = json.dumps(stored | unusual).encode()
     readings, left = read_plainly(message)
     assert rows(readings) == ([] if left else [read_tolerantly(message)])
+
+
+def test_the_docs_name_every_property_of_what_is_read_fast() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "fhir.md").read_text()
+    section = text.partition("## What is read fast")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(\w+)`", section)) - {"bpstream_messages_total", "valueQuantity"}
+    assert named == set(Stored.__struct_fields__)
