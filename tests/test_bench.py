@@ -169,5 +169,6 @@ def test_a_sample_is_of_the_stage_that_its_innermost_known_frame_is_of():
 
 def test_the_parsing_benchmark_tells_the_share_of_each_path():
     rows = [measure(name, messages[:20]) for name, messages in kinds()]
-    assert [row.plain for row in rows] == [1, 1, 0, 0]
+    assert [row.plain for row in rows[:-1]] == [1, 1, 1, 0]
+    assert 0 < rows[-1].plain < 1  # FHIR's variations: some are plain
     assert all(row.cpu_us > 0 for row in rows)
