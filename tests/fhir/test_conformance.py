@@ -133,10 +133,6 @@ def test_the_limits_in_the_text_are_those_of_the_code():
     assert f"at most {RECENT}, the newest first" in PAGE
 
 
-ELSEWHERE = {"bpstream_inputs_total", "unknown_retraction"}
-"""What the page names of other parts."""
-
-
 def test_nothing_on_the_page_looks_like_a_code_and_is_none():
     known = {code for _, code in codes._CONCEPTS} | codes._METHODS.keys()
     known |= {code for listed in codes._OTHER_VESSEL_CODES.values() for code in listed}
@@ -149,7 +145,7 @@ def test_nothing_on_the_page_looks_like_a_code_and_is_none():
     assert brackets == {unit for unit in quantity._MMHG_PER if "[" in unit}
 
 
-ELSEWHERE = {"bpstream_inputs_total", "unknown_retraction"}
+ELSEWHERE = {"bpstream_inputs_total", "bpstream_messages_total", "unknown_retraction"}
 """What the page names of other parts."""
 
 
