@@ -19,7 +19,7 @@ _AT_ONCE = 256
 """Lines: with their padding they take as much memory as a core has at hand."""
 
 _FEW = 100
-"""Of so few numbers it takes longer to find those that are equal."""
+"""So few numbers are written sooner than those that are equal are found, or the digits of each."""
 
 _encode = msgspec.json.Encoder().encode
 _PRINTABLE = 0x20
@@ -121,6 +121,8 @@ def _numbers(values: NDArray[np.floating | np.integer]) -> Column:
 
 def decimals(values: NDArray[np.float64]) -> list[Piece]:
     """Numbers, as a rule below 1,000 and to the third digit; null for NaN."""
+    if len(values) < _FEW:
+        return [_numbers(values)]
     unknown = np.isnan(values)
     size = np.abs(np.where(unknown, 0.0, values))
     thousandths = np.rint(np.minimum(size, 1000.0) * 1000)

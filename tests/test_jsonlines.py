@@ -52,15 +52,22 @@ def test_numbers_are_exactly_what_they_were(values):
     assert read(numbers(np.array(values, float)), n=len(values)) == expected
 
 
-@given(st.lists(st.integers(-200, 100_200).map(lambda each: each / 100) | finite | st.just(NAN)))
-def test_decimals_are_too(values):
+@pytest.mark.parametrize("times", [1, 100])  # Few are written in another way than many.
+@given(
+    values=st.lists(
+        st.integers(-200, 100_200).map(lambda each: each / 100) | finite | st.just(NAN), max_size=20
+    )
+)
+def test_decimals_are_too(values, times):
+    values *= times
     expected = [None if isnan(each) else each for each in values]
     assert read(*decimals(np.array(values, float)), n=len(values)) == expected
 
 
+@pytest.mark.parametrize("times", [1, 100])
 @pytest.mark.parametrize("value", [0.0, 0.01, 0.1, 9.99, 80.0, 92.33, 92.5, 999.99, 1000.0, -0.5])
-def test_a_decimal_is_spelled_as_json_spells_it(value):
-    assert lines(decimals(np.array([value])), 1) == json.dumps(value).encode()
+def test_a_decimal_is_spelled_as_json_spells_it(value, times):
+    assert lines(decimals(np.full(times, value)), times) == json.dumps(value).encode() * times
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1)))

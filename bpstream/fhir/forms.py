@@ -148,7 +148,7 @@ class Coded(_Bare, kw_only=True):
     component: tuple[_SystolicComponent, _DiastolicComponent]
 
 
-class Named(_Strict, kw_only=True):
+class _Named(_Strict, kw_only=True):
     """A reference with what servers write beside it."""
 
     reference: str = ""
@@ -157,7 +157,7 @@ class Named(_Strict, kw_only=True):
     identifier: Any = None
 
 
-_NOBODY_NAMED = (Named(reference=PRACTITIONER),)
+_NOBODY_NAMED = (_Named(reference=PRACTITIONER),)
 
 
 class _NamedPatient(_Strict, kw_only=True):
@@ -189,7 +189,7 @@ class Concept(_Key, frozen=True, kw_only=True):
     text: _Words | None = None
 
 
-class Component(_Strict, kw_only=True):
+class _Component(_Strict, kw_only=True):
     """A pressure, with what tells nothing of its value."""
 
     code: Concept
@@ -216,10 +216,10 @@ class Stored(_Frame, kw_only=True):
     status: Literal["final", "preliminary", "amended", "corrected"]
     meta: Meta | None = None
     subject: _NamedPatient
-    performer: Annotated[tuple[Named, ...], msgspec.Meta(min_length=1)] = _NOBODY_NAMED
+    performer: Annotated[tuple[_Named, ...], msgspec.Meta(min_length=1)] = _NOBODY_NAMED
     code: Concept | None = None
-    component: Annotated[tuple[Component, ...], msgspec.Meta(min_length=2, max_length=3)]
-    device: Named | None = None
+    component: Annotated[tuple[_Component, ...], msgspec.Meta(min_length=2, max_length=3)]
+    device: _Named | None = None
     method: Concept | None = None
     bodySite: Concept | None = None  # noqa: N815
     basedOn: Any = None  # noqa: N815

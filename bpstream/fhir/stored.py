@@ -45,7 +45,7 @@ def read(observation: Stored, *, fhir_base: str) -> Told | None:
     if understood is None:
         return None
     pressures = [each.valueQuantity.value for each in parts] + [NOT_MEASURED]
-    flags = understood.flags | status.flags(observation.status)
+    flags = understood.flags | int(status.flags(observation.status))
     performer = observation.performer[0].reference
     if performer == PRACTITIONER or not performer.startswith(PRACTITIONER):
         by = details.practitioner(msgspec.to_builtins(observation.performer), fhir_base=fhir_base)
@@ -146,5 +146,6 @@ def _versions(metas: Sequence[Meta | None]) -> tuple[NDArray[np.int64], NDArray[
     bare = np.fromiter((each == each.strip() for each in ids), np.bool_, n)
     never = np.fromiter((not each for each in updated), np.bool_, n)
     version = np.maximum(at, 0)
-    version[numbered] = [int(each) for each in ids if VERSION.fullmatch(each)]
+    for row in np.flatnonzero(numbered).tolist():
+        version[row] = int(ids[row])
     return version, numbered | (bare & (known | never))

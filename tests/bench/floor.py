@@ -89,7 +89,7 @@ def _spend(spent: Spent, step: Step) -> None:
         for name in names:
             blake2b(name, digest_size=DIGEST_BYTES).hexdigest()
     with spent.on("and is encoded"):
-        _join(map(_encode, documents))
+        b"\n".join(map(_encode, documents))
     alerts = list(step.alerts)
     with spent.on("its alerts are encoded"):
         lines = list(map(_encode, alerts))
@@ -99,10 +99,6 @@ def _spend(spent: Spent, step: Step) -> None:
     rows = [(patient_id.encode(), row) for patient_id, row in step.rows]
     with spent.on("the row it changes in a record batch"):
         _batch(rows)
-
-
-def _join(lines: Iterable[bytes]) -> bytes:
-    return b"\n".join(lines)
 
 
 def _batch(records: Iterable[tuple[bytes, bytes]]) -> bytes:
