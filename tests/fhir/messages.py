@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bpstream.fhir.parse import Parser
 from bpstream.fhir.plain import PlainReader
 from bpstream.reading import (
+    AMENDS,
     Details,
     Flag,
     Ignored,
@@ -97,6 +98,7 @@ class Row(NamedTuple):
     diastolic: float | None
     mean: float | None
     flags: list[str]
+    amends: bool
     kind: Kind
     series: Series
     version: int
@@ -128,6 +130,7 @@ def rows(readings: Readings) -> list[Row]:
             diastolic=measured(float(readings.diastolic[i])),
             mean=measured(float(readings.mean[i])),
             flags=Flag(int(readings.flags[i])).names(),
+            amends=bool(int(readings.flags[i]) & AMENDS),
             kind=Kind(readings.kind[i]),
             series=Series(readings.series[i]),
             version=int(readings.version[i]),
