@@ -59,17 +59,20 @@ lock: $(VENV)/dev ## Renew the lock files from pyproject.toml
 	$(BIN)/uv pip compile $(LOCK) --output-file tests/bench/requirements.lock tests/bench/requirements.in
 
 clean: ## Remove what was made, but for what the worker stored in var/
-	rm -rf $(VENV) .venv-peers build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache compose/services/*/target
+	rm -rf $(VENV) .venv-peers build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache bpstream/compiled/*.so compose/services/*/target
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --quiet \
 	--custom-compile-command 'make lock' --upgrade
 
+# What the installed package is made of beside its modules.
+BUILT_FROM := pyproject.toml hatch_build.py bpstream/compiled/loops.c
+
 # A venv that a person runs needs no test tools; the dev one holds both.
-$(VENV)/run: requirements.lock pyproject.toml
+$(VENV)/run: requirements.lock $(BUILT_FROM)
 	@$(call install,requirements.lock)
 	@touch $@
 
-$(VENV)/dev: requirements-dev.lock pyproject.toml
+$(VENV)/dev: requirements-dev.lock $(BUILT_FROM)
 	@$(call install,requirements-dev.lock)
 	@touch $@ $(VENV)/run
 

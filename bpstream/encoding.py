@@ -14,7 +14,7 @@ from bpstream.clinical.models.early_warning import MOST_REASONS, Reasons
 from bpstream.clinical.models.model import Model
 from bpstream.clinical.rules import ANOMALY_TYPES, TAG_NAMES
 from bpstream.document import Comparators, iso
-from bpstream.documents import Columns, Documents, bounds_of
+from bpstream.documents import Columns, Documents
 from bpstream.jsonlines import (
     Column,
     Piece,
@@ -150,7 +150,7 @@ def encode(
         _more(readings),
         b"}\n",
     ]
-    text = lines(pieces, n)
+    text, bounds = lines(pieces, n)
     return Documents(
         Columns(
             readings.document_id,
@@ -159,7 +159,7 @@ def encode(
             readings.practitioner_id,
             readings.taken_at,
             text,
-            bounds_of(text),
+            bounds,
         )
     )
 

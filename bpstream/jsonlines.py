@@ -6,11 +6,15 @@ once.
 """
 
 from collections.abc import Sequence
+from ctypes import CDLL
 from functools import lru_cache
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from bpstream.compiled import LOOPS, address
 
 Column = NDArray[np.bytes_]
 Piece = bytes | Column
@@ -32,22 +36,88 @@ _OTHERS = np.array([(b"%03d" % each).rstrip(b"0") for each in range(1000)])
 _WHOLE = np.array([b"%d" % each for each in range(1000)])
 
 
-def lines(pieces: Sequence[Piece], n: int) -> bytes:
-    """The text of `n` lines of these pieces.  What ends a line is a piece as well."""
-    return b"".join(
-        beside([_some(piece, start) for piece in pieces], min(n - start, _AT_ONCE))
+class Lines(NamedTuple):
+    """Lines of JSON, one after the other."""
+
+    text: bytes
+    bounds: list[int]
+    """Where in `text` each line begins, and where the last one ends: n + 1."""
+
+
+def lines(pieces: Sequence[Piece], n: int, *, loops: CDLL | None = LOOPS) -> Lines:
+    """`n` lines of these pieces.  What ends a line is a piece as well, and stands nowhere else."""
+    return _padded(pieces, n) if loops is None else _compiled(loops, pieces, n)
+
+
+def _compiled(loops: CDLL, pieces: Sequence[Piece], n: int) -> Lines:
+    """The same, by a loop in C that copies each piece to its place."""
+    held = _Held.of(pieces)
+    out = np.empty(min(n, _AT_ONCE) * held.width, np.uint8)
+    ends, parts, size = np.empty(n, np.int64), list[bytes](), 0
+    for first in range(0, n, _AT_ONCE):
+        some = ends[first : first + _AT_ONCE]
+        written = loops.write_lines(
+            address(held.table), len(pieces), first, first + len(some), address(out), address(some)
+        )
+        parts.append(out[:written].tobytes())
+        some += size
+        size += written
+    return Lines(b"".join(parts), [0, *ends.tolist()])
+
+
+class _Held(NamedTuple):
+    """Pieces as the loops want them."""
+
+    table: NDArray[np.int64]
+    """Of each piece, what `struct piece` has in loops.c."""
+    width: int
+    """The most bytes that a line has."""
+    columns: list[NDArray[Any]]
+    """Where the pieces are: in memory as long as these are held."""
+
+    @classmethod
+    def of(cls, pieces: Sequence[Piece]) -> Self:
+        columns, table = list[NDArray[Any]](), list[tuple[int, int, int]]()
+        for piece in pieces:
+            if isinstance(piece, bytes):
+                columns.append(np.frombuffer(piece + b"\0", np.uint8))
+                table.append((address(columns[-1]), len(piece), 0))
+            else:
+                columns.append(np.ascontiguousarray(piece))
+                table.append((address(columns[-1]), piece.itemsize, piece.itemsize))
+        return cls(np.array(table, np.int64), sum(width for _, width, _ in table), columns)
+
+
+def _padded(pieces: Sequence[Piece], n: int) -> Lines:
+    """The same, by NumPy: pieces of fixed width, and then the padding is dropped."""
+    text = b"".join(
+        beside([_some(piece, start) for piece in pieces], min(n - start, _AT_ONCE), loops=None)
         .tobytes()
         .translate(None, b"\0")
         for start in range(0, n, _AT_ONCE)
     )
+    return Lines(text, bounds_of(text))
 
 
 def _some(piece: Piece, start: int) -> Piece:
     return piece if isinstance(piece, bytes) else piece[start : start + _AT_ONCE]
 
 
-def beside(pieces: Sequence[Piece], n: int) -> Column:
+def bounds_of(text: bytes) -> list[int]:
+    """Where each line of `text` begins, and where the last one ends."""
+    bounds, find = [0], text.find
+    while end := find(b"\n", bounds[-1]) + 1:
+        bounds.append(end)
+    return bounds
+
+
+def beside(pieces: Sequence[Piece], n: int, *, loops: CDLL | None = LOOPS) -> Column:
     """The pieces of each of `n` lines beside each other, as one column."""
+    if loops is not None:
+        held = _Held.of(pieces)
+        column = np.empty(n, f"S{held.width}")
+        loops.write_column(address(held.table), len(pieces), n, address(column), held.width)
+        return column
     frame = _frame(tuple(p if isinstance(p, bytes) else _width(p) for p in pieces))
     rows = np.repeat(frame, n)
     for name, piece in zip(frame.dtype.names or (), pieces, strict=True):

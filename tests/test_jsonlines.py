@@ -1,6 +1,7 @@
 """Lines of columns: what msgspec makes of the same values, whatever texts and numbers they are."""
 
 import json
+from itertools import pairwise
 from math import isnan
 
 import msgspec
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpstream import jsonlines
+from bpstream.compiled import LOOPS
 from bpstream.jsonlines import (
     beside,
     decimals,
-    lines,
     numbers,
     optional,
     probabilities,
@@ -23,6 +25,13 @@ from bpstream.jsonlines import (
 NAN = float("nan")
 letters = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def lines(pieces, n):
+    """The lines, which are the same by the loop in C and without it."""
+    found = jsonlines.lines(pieces, n, loops=None).text
+    assert jsonlines.lines(pieces, n, loops=LOOPS).text == found
+    return found
 
 
 def read(*pieces, n):
@@ -123,3 +132,22 @@ def test_a_long_text_beside_short_ones_leaves_nothing_of_its_width():
     assert lines([b'"', texts(strings), b'"\n'], 3) == b"".join(
         msgspec.json.encode(each) + b"\n" for each in strings
     )
+
+
+@pytest.mark.parametrize("loops", [LOOPS, None], ids=["compiled", "NumPy"])
+@pytest.mark.parametrize("n", [0, 1, 255, 256, 257, 700])
+def test_it_is_told_where_each_line_begins(loops, n):
+    pieces = [b"(", numbers(np.arange(n)), b")\n"]
+    text, bounds = jsonlines.lines(pieces, n, loops=loops)
+    assert [text[start:end] for start, end in pairwise(bounds)] == text.splitlines(keepends=True)
+    assert (bounds[0], bounds[-1], len(bounds)) == (0, len(text), n + 1)
+
+
+@given(st.lists(st.tuples(*[st.text("ab", max_size=40)] * 3)))
+def test_a_column_may_be_part_of_another_one(rows):
+    """Of another stride than its width, or of one row that stands for all."""
+    n = len(rows)
+    table = np.array([[each.encode() for each in row] for row in rows], "S40").reshape(n, 3)
+    one = np.broadcast_to(np.array(b"same"), n)
+    found = lines([table[:, 1], b"|", table[:, ::-1][:, 0], b"|", one, b"\n"], n)
+    assert found == b"".join(b"%b|%b|same\n" % (row[1], row[2]) for row in table.tolist())

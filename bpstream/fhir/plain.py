@@ -7,17 +7,21 @@ tolerant reader, which gives the same reading for what does fit.
 import re
 import string
 from collections.abc import Sequence
+from ctypes import CDLL
+from functools import reduce
 from hashlib import blake2b
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bpstream.compiled import LOOPS
 from bpstream.fhir import stored
 from bpstream.fhir.forms import PATIENT, PRACTITIONER, Coded, InWords, Plain, Stored
 from bpstream.fhir.identity import DIGEST_BYTES, joined
 from bpstream.fhir.moments import utc_times
 from bpstream.fhir.quantity import DIASTOLIC_RANGE, SYSTOLIC_RANGE
+from bpstream.fhir.shapes import Found, Shapes
 from bpstream.fhir.stored import Told
 from bpstream.fhir.times import BEFORE_1900
 from bpstream.reading import NOT_MEASURED, Flag, Kind, Origin, Readings, Series
@@ -25,6 +29,8 @@ from bpstream.reading import NOT_MEASURED, Flag, Kind, Origin, Readings, Series
 _Decoder = (
     msgspec.json.Decoder[InWords] | msgspec.json.Decoder[Coded] | msgspec.json.Decoder[Stored]
 )
+_Made = tuple[NDArray[np.intp], Readings, NDArray[np.bool_]]
+"""Positions of messages, their readings, and whether each is as plain as it looks."""
 _AT_ONCE = 128
 """Messages: decoded they take as much memory as a core has at hand."""
 # What decoding raises for bytes of another form, for no JSON, for JSON nested too deep, for None.
@@ -49,6 +55,22 @@ class _Fields:
         self.stored: dict[int, Told | None] = {}
         """By position, what those tell that a server keeps; None where they are not plain."""
 
+    def found(self, at: NDArray[np.intp]) -> tuple[Found, NDArray[np.bool_]]:
+        """What was taken of the messages at these positions, and whether its ids are ids."""
+        patients, plain = _behind(PATIENT, self.patients, least=1)
+        performers, known = _behind(PRACTITIONER, self.performers, least=0)
+        found = Found(
+            at,
+            self.ids,
+            self.times,
+            patients,
+            [by or None for by in performers],
+            np.array(self.systolic, float),
+            np.array(self.diastolic, float),
+            np.array(self.in_words, np.bool_),
+        )
+        return found, plain & known & _are_ids(self.ids, _lengths(self.ids), least=1)
+
     def add(self, decoded: Sequence[Plain]) -> None:
         """Take the fields of these."""
         start = len(self.ids)
@@ -72,7 +94,9 @@ class _Fields:
 class PlainReader:
     """Reads what is plain among the messages of a chunk."""
 
-    def __init__(self, *, source: str, fhir_base: str, max_skew: float) -> None:
+    def __init__(
+        self, *, source: str, fhir_base: str, max_skew: float, loops: CDLL | None = LOOPS
+    ) -> None:
         self._fhir_base = fhir_base
         self._max_skew = round(max_skew * 1_000_000)
         # The parts of an identity that are the same for every plain Observation.
@@ -82,6 +106,7 @@ class PlainReader:
             msgspec.json.Decoder(Coded),
             msgspec.json.Decoder(Stored),
         ]
+        self._shapes = Shapes(loops)
         # A whole message's origin is its position and no more: made once, used by every chunk.
         self._origins: list[Origin] = []
 
@@ -89,15 +114,39 @@ class PlainReader:
         self, values: Sequence[bytes | None], arrived_at: NDArray[np.int64]
     ) -> tuple[Readings, list[int]]:
         """The readings of the plain messages, and the positions of the others."""
-        positions, fields = self._decode(values)
-        readings, plain = self._readings(positions, fields)
-        plain &= readings.taken_at <= arrived_at[positions] + self._max_skew
-        if not plain.all():
-            keep = np.flatnonzero(plain)
-            positions, readings = positions[keep], readings.take(keep)
-        left = np.ones(len(values), np.bool_)
-        left[positions] = False
-        return readings, np.flatnonzero(left).tolist()
+        parts, others = self._shapes.read(values)
+        made = [(found.at, *self._readings(found)) for found in parts]
+        if len(others) or not made:
+            made.append(self._decoded(values, others))
+        left, all_readings = np.ones(len(values), np.bool_), list[Readings]()
+        for at, readings, plain in made:
+            keep = plain & (readings.taken_at <= arrived_at[at] + self._max_skew)
+            left[at[keep]] = False
+            all_readings.append(readings if keep.all() else readings.take(np.flatnonzero(keep)))
+        return reduce(Readings.merge, all_readings), np.flatnonzero(left).tolist()
+
+    def _decoded(self, values: Sequence[bytes | None], at: NDArray[np.intp]) -> _Made:
+        """The readings of the messages at these positions, whose shapes are not known."""
+        if len(at) < len(values):
+            values = [values[each] for each in at.tolist()]
+        fits, fields = self._decode(values)
+        self._learn(values, fits, fields)
+        found, are_ids = fields.found(at[fits])
+        readings, plain = self._readings(found)
+        plain &= are_ids
+        if fields.stored:
+            plain &= stored.complete(readings, fields.stored)
+        return found.at, readings, plain
+
+    def _learn(
+        self, values: Sequence[bytes | None], fits: NDArray[np.intp], fields: _Fields
+    ) -> None:
+        """Know the shape of the first message that is not as servers keep them."""
+        for row, position in enumerate(fits.tolist()):
+            message = values[position]
+            if row not in fields.stored and message is not None:
+                self._shapes.learn(message, in_words=fields.in_words[row])
+                return
 
     def _decode(self, values: Sequence[bytes | None]) -> tuple[NDArray[np.intp], _Fields]:
         """What has one of the forms, and where it stood."""
@@ -138,18 +187,13 @@ class PlainReader:
                     missing += 1
         return decoded
 
-    def _readings(
-        self, positions: NDArray[np.intp], fields: _Fields
-    ) -> tuple[Readings, NDArray[np.bool_]]:
-        """A reading of each, and whether it is as plain as it looks; the time is not judged."""
-        n, ids, times = len(fields.ids), fields.ids, fields.times
-        patient, plain = _behind(PATIENT, fields.patients, least=1)
-        practitioner, known = _behind(PRACTITIONER, fields.performers, least=0)
-        plain &= known & _are_ids(ids, _lengths(ids), least=1)
-        taken_at, known = utc_times(times)
-        plain &= known & (taken_at >= BEFORE_1900)
-        systolic, diastolic = np.array(fields.systolic, float), np.array(fields.diastolic, float)
-        flags = np.array(fields.in_words, np.bool_) * np.uint32(Flag.UNIT_FROM_TEXT)
+    def _readings(self, found: Found) -> tuple[Readings, NDArray[np.bool_]]:
+        """The readings, and whether each is as plain as it looks; the time is not judged."""
+        n, patients, ids = len(found.at), found.patient_id, found.observation_id
+        taken_at, known = utc_times(found.time)
+        plain = known & (taken_at >= BEFORE_1900)
+        systolic, diastolic = found.systolic, found.diastolic
+        flags = found.in_words * np.uint32(Flag.UNIT_FROM_TEXT)
         flags |= (systolic <= diastolic) * np.uint32(Flag.IMPLAUSIBLE)
         for pressure, (lowest, highest) in (
             (systolic, SYSTOLIC_RANGE),
@@ -158,17 +202,17 @@ class PlainReader:
             plain &= (pressure >= lowest) & (pressure <= highest)
         start, middle = self._id_line, self._source_line
         readings = Readings(
-            origin=self._origins_of(positions),
-            patient_id=patient,
+            origin=self._origins_of(found.at),
+            patient_id=patients,
             document_id=[
                 blake2b(
                     f"{start}{who}{middle}{name}".encode(), digest_size=DIGEST_BYTES
                 ).hexdigest()
-                for who, name in zip(patient, ids, strict=True)
+                for who, name in zip(patients, ids, strict=True)
             ],
-            original_time=times,
+            original_time=found.time,
             observation_id=[*ids],
-            practitioner_id=[by or None for by in practitioner],
+            practitioner_id=found.practitioner_id,
             details={},
             taken_at=taken_at,
             systolic=systolic,
@@ -179,8 +223,6 @@ class PlainReader:
             series=np.full(n, Series.UNKNOWN, np.int8),
             version=np.zeros(n, np.int64),
         )
-        if fields.stored:
-            plain &= stored.complete(readings, fields.stored)
         return readings, plain
 
     def _origins_of(self, positions: NDArray[np.intp]) -> list[Origin]:

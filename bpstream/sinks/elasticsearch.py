@@ -255,7 +255,7 @@ class ElasticsearchIndex:
             numbers(documents.version),
             b',"version_type":"external_gte"}}\n',
         ]
-        actions = lines(pieces, len(documents)).splitlines(keepends=True)
+        actions = lines(pieces, len(documents)).text.splitlines(keepends=True)
         return Operations(actions, documents.each_line())
 
     def _deletion(self, removal: Removal) -> bytes:

@@ -25,6 +25,7 @@ from bpstream.alarms import Alarms
 from bpstream.clinical import alarm_rules
 from bpstream.clinical.models import model
 from bpstream.collecting import collect_seldom
+from bpstream.compiled import LOOPS
 from bpstream.errors import BPStreamError, StartError
 from bpstream.limits import LimitBook
 from bpstream.resources import shipped
@@ -227,6 +228,8 @@ class App(faust.App):
 
     async def on_first_start(self) -> None:
         """Find the broker, the topics and the sinks before Faust joins the group."""
+        if LOOPS is None:
+            _log.info("installed without a C compiler: readings cost more processor time")
         # `faust worker --web-port` and `--web-bind` come before the settings.
         self.settings = replace(
             self.settings, web_host=self.conf.web_bind, web_port=self.conf.web_port

@@ -33,6 +33,7 @@ ALL = (
     Peer("Bytewax", "tests.bench.bytewax_flow", _SLOW, OTHERS),
     Peer("bare loop", "tests.bench.bare_loop"),
     Peer(BPSTREAM, "tests.bench.bpstream_worker"),
+    Peer("uncompiled", "tests.bench.bpstream_uncompiled"),
     Peer("in memory", "tests.bench.in_memory"),
 )
 
