@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpstream.document import Entry
-from bpstream.jsonlines import bounds_of
 
 Positions = NDArray[np.intp]
 
@@ -178,6 +177,14 @@ class Documents(Sequence[Entry]):
             int(columns.taken_at[place]),
             columns.text[start : end - 1],
         )
+
+
+def bounds_of(text: bytes) -> list[int]:
+    """Where each line of `text` begins, and where the last one ends."""
+    bounds, find = [0], text.find
+    while end := find(b"\n", bounds[-1]) + 1:
+        bounds.append(end)
+    return bounds
 
 
 def in_columns(entries: Sequence[Entry]) -> Documents:

@@ -15,18 +15,7 @@ from bpstream.clinical.models.model import Model
 from bpstream.clinical.rules import ANOMALY_TYPES, TAG_NAMES
 from bpstream.document import Comparators, iso
 from bpstream.documents import Columns, Documents
-from bpstream.jsonlines import (
-    Column,
-    Piece,
-    beside,
-    decimals,
-    lines,
-    numbers,
-    optional,
-    probabilities,
-    spread,
-    texts,
-)
+from bpstream.jsonlines import Bytes, Parts, Piece, lines, optional, parts, texts
 from bpstream.reading import Details, Flag, Kind, Readings, Series
 
 _RISK_DIGITS = 6
@@ -95,30 +84,29 @@ def encode(
     n = len(readings)
     moments = readings.taken_at.view("M8[us]").astype("S26")
     risk = np.round(judged.risk, _RISK_DIGITS)
-    scored = np.flatnonzero(~np.isnan(risk))
     pieces: list[Piece] = [
         b'{"timestamp":"',
         moments,
         b'Z","patient_id":"',
         texts(readings.patient_id),
         b'","systolic_pressure":',
-        *decimals(readings.systolic),
+        readings.systolic,
         b',"diastolic_pressure":',
-        *decimals(readings.diastolic),
+        readings.diastolic,
         b',"anomaly_type":',
         np.where(judged.judged, _ANOMALY_TYPES[judged.tags], b"null"),
         b',"anomaly_details":',
         _TAG_NAMES[judged.tags],
         b',"ml_risk_score":',
-        *probabilities(risk),
+        risk,
         b',"@timestamp":"',
         moments,
         b'Z","ml_prediction":',
         np.where(np.isnan(risk), b"null", np.where(risk >= 0.5, b"1", b"0")),
         b',"mean_arterial_pressure":',
-        *decimals(np.round(judged.mean, 2)),
+        np.round(judged.mean, 2),
         b',"pulse_pressure":',
-        *decimals(np.round(judged.pulse, 2)),
+        np.round(judged.pulse, 2),
         b',"category":',
         _CATEGORIES[judged.category],
         b',"severity":',
@@ -132,25 +120,24 @@ def encode(
         b',"document_id":"',
         texts(readings.document_id),
         b'","version":',
-        numbers(readings.version),
+        readings.version,
         b',"kafka":{"topic":%b,"partition":' % _encode(topic),
-        numbers(partition),
+        partition,
         b',"offset":',
-        numbers(offset, differ=True),
+        offset,
         b'},"original_time":"',
         texts(readings.original_time),
         b'","ingested_at":"',
-        np.full(n, iso(now).encode()),
-        b'"',
+        b'%b"' % iso(now).encode(),
         optional("observation_id", readings.observation_id),
         optional("practitioner_id", readings.practitioner_id),
-        spread(np.full(len(scored), b',"model":%b' % _named(model)), scored, n),
+        np.where(np.isnan(risk), b"", b',"model":%b' % _named(model)),
         _early_warnings(judged.warning),
         _reasons(judged.reasons, n),
         _more(readings),
         b"}\n",
     ]
-    text, bounds = lines(pieces, n)
+    text, _, ends = lines(pieces, n)
     return Documents(
         Columns(
             readings.document_id,
@@ -159,7 +146,7 @@ def encode(
             readings.practitioner_id,
             readings.taken_at,
             text,
-            bounds,
+            [0, *ends.tolist()],
         )
     )
 
@@ -168,7 +155,7 @@ def _named(model: Model) -> bytes:
     return _encode({"name": model.name, "version": model.version})
 
 
-def _flags(flags: NDArray[np.uint32]) -> Column:
+def _flags(flags: NDArray[np.uint32]) -> Bytes:
     distinct, which = np.unique(flags, return_inverse=True)
     return np.array(list(map(_names, distinct.tolist())), np.bytes_)[which]
 
@@ -178,40 +165,40 @@ def _names(flags: int) -> bytes:
     return _encode(Flag(flags).names())
 
 
-def _early_warnings(warning: NDArray[np.float64]) -> Column:
+def _early_warnings(warning: NDArray[np.float64]) -> Parts:
     known = np.flatnonzero(~np.isnan(warning[0]))
     pieces: list[Piece] = [b',"early_warning":{']
     for nth, target in enumerate(TARGETS):
         key = f'"{target}":'.encode()
-        pieces += [b"," + key if nth else key, *probabilities(warning[nth, known])]
-    return spread(beside([*pieces, b"}"], len(known)), known, warning.shape[1])
+        pieces += [b"," + key if nth else key, np.round(warning[nth, known], _RISK_DIGITS)]
+    return lines([*pieces, b"}"], len(known)).spread(known, warning.shape[1])
 
 
-def _reasons(why: Reasons, n: int) -> Column:
+def _reasons(why: Reasons, n: int) -> Parts:
     m = len(why.at)
-    values, contributions = (
-        numbers(each.ravel()).reshape(m, MOST_REASONS) for each in (why.value, why.contribution)
-    )
     pieces: list[Piece] = [b',"early_warning_reasons":[']
     for nth in range(MOST_REASONS):
-        reason: list[Piece] = [
-            b"," if nth else b"",
-            _REASON_TARGETS[why.target],
-            _REASON_FEATURES[why.feature[:, nth]],
-            values[:, nth],
-            b',"contribution":',
-            contributions[:, nth],
-            b"}",
-        ]
-        pieces.append(np.where(why.contribution[:, nth] > 0, beside(reason, m), b""))
-    return spread(beside([*pieces, b"]"], m), why.at, n)
+        reason = lines(
+            [
+                b"," if nth else b"",
+                _REASON_TARGETS[why.target],
+                _REASON_FEATURES[why.feature[:, nth]],
+                why.value[:, nth],
+                b',"contribution":',
+                why.contribution[:, nth],
+                b"}",
+            ],
+            m,
+        )
+        pieces.append(reason.where(why.contribution[:, nth] > 0))
+    return lines([*pieces, b"]"], m).spread(why.at, n)
 
 
-def _more(readings: Readings) -> Column:
+def _more(readings: Readings) -> Parts:
     """What most readings do not have."""
     more = readings.details
-    told = np.array([_told(each) for each in more.values()], np.bytes_)
-    return spread(told, np.array(list(more), np.intp), len(readings))
+    told = parts([_told(each) for each in more.values()])
+    return told.spread(np.array(list(more), np.intp), len(readings))
 
 
 def _told(details: Details) -> bytes:

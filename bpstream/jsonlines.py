@@ -1,9 +1,4 @@
-"""Lines of JSON put together of columns, where an object a line would cost more than its text.
-
-A piece of a line is bytes that every line has, or a column of them: an array of fixed width, in
-which what is shorter is padded with NUL.  JSON has no NUL: the padding goes in the end, all at
-once.
-"""
+"""Lines of JSON put together of columns, where an object a line would cost more than its text."""
 
 from collections.abc import Sequence
 from ctypes import CDLL
@@ -16,114 +11,176 @@ from numpy.typing import NDArray
 
 from bpstream.compiled import LOOPS, address
 
-Column = NDArray[np.bytes_]
-Piece = bytes | Column
+
+class Parts(NamedTuple):
+    """A part of one text for each line."""
+
+    text: bytes
+    begins: NDArray[np.int64]
+    """Where in `text` each part begins, shape ``(n,)``."""
+    ends: NDArray[np.int64]
+    """Where it ends; where it begins, if the line has nothing of it."""
+
+    def each(self) -> list[bytes]:
+        """The part of each line."""
+        text, bounds = self.text, zip(self.begins.tolist(), self.ends.tolist(), strict=True)
+        return [text[begin:end] for begin, end in bounds]
+
+    def where(self, there: NDArray[np.bool_]) -> Self:
+        """The same, with nothing for the other lines."""
+        return self._replace(ends=np.where(there, self.ends, self.begins))
+
+    def spread(self, at: NDArray[np.intp], n: int) -> Self:
+        """The parts of the lines `at` as those of all `n`: the others have nothing."""
+        if len(at) == n:
+            return self
+        begins, ends = np.zeros((2, n), np.int64)
+        begins[at], ends[at] = self.begins, self.ends
+        return self._replace(begins=begins, ends=ends)
+
+
+Bytes = NDArray[np.bytes_]
+"""What is shorter than the column is wide is padded with NUL, which JSON does not have."""
+Numbers = NDArray[np.float64] | NDArray[np.integer[Any]]
+"""Written as msgspec does; NaN is null."""
+Piece = bytes | Bytes | Numbers | Parts
+"""Bytes that every line has, or a column of shape ``(n,)``."""
 
 _AT_ONCE = 256
-"""Lines: with their padding they take as much memory as a core has at hand."""
-
-_FEW = 100
-"""So few numbers are written sooner than those that are equal are found, or the digits of each."""
+"""Lines: they take as much memory as a core has at hand."""
 
 _encode = msgspec.json.Encoder().encode
 _PRINTABLE = 0x20
 """The first byte that JSON does not escape."""
 
-# Of a number's digits behind the point the first three, where others follow or none, and those.
-_FIRST = np.array([b".%03d" % each for each in range(1000)])
-_ALL = np.array([(b".%03d" % each).rstrip(b"0") if each else b".0" for each in range(1000)])
-_OTHERS = np.array([(b"%03d" % each).rstrip(b"0") for each in range(1000)])
-_WHOLE = np.array([b"%d" % each for each in range(1000)])
+_CONSTANT, _BYTES, _WHOLE, _DECIMAL, _PARTS = range(5)  # loops.c, enum form
+_LONGEST_NUMBER = 24
 
 
-class Lines(NamedTuple):
-    """Lines of JSON, one after the other."""
+def lines(pieces: Sequence[Piece], n: int, *, loops: CDLL | None = LOOPS) -> Parts:
+    """`n` lines of these pieces, one after the other.  What ends a line is a piece as well."""
+    if loops is None:
+        return _padded(pieces, n)
+    try:
+        return _compiled(loops, pieces, n)
+    except ValueError:
+        # A number has more digits than the loop writes.
+        return _compiled(
+            loops,
+            [_in_bytes(piece) if isinstance(piece, np.ndarray) else piece for piece in pieces],
+            n,
+        )
 
-    text: bytes
-    bounds: list[int]
-    """Where in `text` each line begins, and where the last one ends: n + 1."""
+
+def texts(strings: Sequence[str]) -> Parts:
+    """Strings as they stand in JSON, without the quotes."""
+    joined = "".join(strings)
+    together = joined.encode()
+    lowest = np.frombuffer(together, np.uint8).min(initial=_PRINTABLE)
+    if lowest < _PRINTABLE or b'"' in together or b"\\" in together:
+        return parts([_encode(each)[1:-1] for each in strings])
+    if len(together) > len(joined):
+        return parts([each.encode() for each in strings])
+    return _cut(together, strings)
 
 
-def lines(pieces: Sequence[Piece], n: int, *, loops: CDLL | None = LOOPS) -> Lines:
-    """`n` lines of these pieces.  What ends a line is a piece as well, and stands nowhere else."""
-    return _padded(pieces, n) if loops is None else _compiled(loops, pieces, n)
+def optional(key: str, strings: Sequence[str | None]) -> Parts:
+    """The field, behind a comma, in lines that have the string."""
+    there = [each for each in strings if each is not None]
+    fields = lines([f',"{key}":"'.encode(), texts(there), b'"'], len(there))
+    if len(there) == len(strings):
+        return fields
+    at = [position for position, each in enumerate(strings) if each is not None]
+    return fields.spread(np.array(at, np.intp), len(strings))
 
 
-def _compiled(loops: CDLL, pieces: Sequence[Piece], n: int) -> Lines:
-    """The same, by a loop in C that copies each piece to its place."""
-    held = _Held.of(pieces)
-    out = np.empty(min(n, _AT_ONCE) * held.width, np.uint8)
-    ends, parts, size = np.empty(n, np.int64), list[bytes](), 0
+def parts(texts: Sequence[bytes]) -> Parts:
+    """A text for each line."""
+    return _cut(b"".join(texts), texts)
+
+
+def _cut(together: bytes, texts: Sequence[str] | Sequence[bytes]) -> Parts:
+    ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
+    return Parts(together, _begins(ends), ends)
+
+
+def _compiled(loops: CDLL, pieces: Sequence[Piece], n: int) -> Parts:
+    """By a loop in C that writes each piece in its place.
+
+    Raises ValueError for a number that it does not write.
+    """
+    table, _held = _table(pieces)
+    out = np.empty(min(n, _AT_ONCE) * int(table[:, 2].sum()), np.uint8)
+    ends, blocks, size = np.empty(n, np.int64), list[bytes](), 0
     for first in range(0, n, _AT_ONCE):
         some = ends[first : first + _AT_ONCE]
         written = loops.write_lines(
-            address(held.table), len(pieces), first, first + len(some), address(out), address(some)
+            address(table), len(table), first, first + len(some), address(out), address(some)
         )
-        parts.append(out[:written].tobytes())
+        if written < 0:
+            raise ValueError
+        blocks.append(out[:written].tobytes())
         some += size
         size += written
-    return Lines(b"".join(parts), [0, *ends.tolist()])
+    return Parts(b"".join(blocks), _begins(ends), ends)
 
 
-class _Held(NamedTuple):
-    """Pieces as the loops want them."""
+def _table(pieces: Sequence[Piece]) -> tuple[NDArray[np.int64], list[NDArray[Any]]]:
+    """Each piece as `struct piece` in loops.c, and what has to be held while that is used."""
+    table, held = list[tuple[int, ...]](), list[NDArray[Any]]()
 
-    table: NDArray[np.int64]
-    """Of each piece, what `struct piece` has in loops.c."""
-    width: int
-    """The most bytes that a line has."""
-    columns: list[NDArray[Any]]
-    """Where the pieces are: in memory as long as these are held."""
+    def hold(column: NDArray[Any]) -> int:
+        held.append(np.ascontiguousarray(column))
+        return address(held[-1])
 
-    @classmethod
-    def of(cls, pieces: Sequence[Piece]) -> Self:
-        columns, table = list[NDArray[Any]](), list[tuple[int, int, int]]()
-        for piece in pieces:
-            if isinstance(piece, bytes):
-                columns.append(np.frombuffer(piece + b"\0", np.uint8))
-                table.append((address(columns[-1]), len(piece), 0))
-            else:
-                columns.append(np.ascontiguousarray(piece))
-                table.append((address(columns[-1]), piece.itemsize, piece.itemsize))
-        return cls(np.array(table, np.int64), sum(width for _, width, _ in table), columns)
-
-
-def _padded(pieces: Sequence[Piece], n: int) -> Lines:
-    """The same, by NumPy: pieces of fixed width, and then the padding is dropped."""
-    text = b"".join(
-        beside([_some(piece, start) for piece in pieces], min(n - start, _AT_ONCE), loops=None)
-        .tobytes()
-        .translate(None, b"\0")
-        for start in range(0, n, _AT_ONCE)
-    )
-    return Lines(text, bounds_of(text))
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            table.append((_CONSTANT, hold(np.frombuffer(piece, np.uint8)), len(piece), 0, 0))
+        elif isinstance(piece, Parts):
+            text, most = (
+                np.frombuffer(piece.text, np.uint8),
+                (piece.ends - piece.begins).max(initial=0),
+            )
+            table.append((_PARTS, hold(text), most, hold(piece.begins), hold(piece.ends)))
+        elif piece.dtype.kind == "S":
+            table.append((_BYTES, hold(piece), piece.itemsize, 0, 0))
+        else:
+            form, kind = (_DECIMAL, np.float64) if piece.dtype.kind == "f" else (_WHOLE, np.int64)
+            table.append((form, hold(piece.astype(kind, copy=False)), _LONGEST_NUMBER, 0, 0))
+    return np.array(table, np.int64).reshape(-1, 5), held
 
 
-def _some(piece: Piece, start: int) -> Piece:
-    return piece if isinstance(piece, bytes) else piece[start : start + _AT_ONCE]
+def _begins(ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of parts one after the other."""
+    begins = np.zeros(len(ends), np.int64)
+    begins[1:] = ends[:-1]
+    return begins
 
 
-def bounds_of(text: bytes) -> list[int]:
-    """Where each line of `text` begins, and where the last one ends."""
-    bounds, find = [0], text.find
-    while end := find(b"\n", bounds[-1]) + 1:
-        bounds.append(end)
-    return bounds
+def _padded(pieces: Sequence[Piece], n: int) -> Parts:
+    """By NumPy: columns of fixed width beside each other, and then the padding is dropped."""
+    columns = [piece if isinstance(piece, bytes) else _in_bytes(piece) for piece in pieces]
+    frame = _frame(tuple(p if isinstance(p, bytes) else _width(p) for p in columns))
+    blocks, lengths = list[bytes](), np.zeros(n, np.int64)
+    for first in range(0, n, _AT_ONCE):
+        rows = np.repeat(frame, min(n - first, _AT_ONCE))
+        for name, column in zip(frame.dtype.names or (), columns, strict=True):
+            if not isinstance(column, bytes):
+                rows[name] = column[first : first + _AT_ONCE]
+        blocks.append(rows.tobytes().translate(None, b"\0"))
+    for column in columns:
+        lengths += len(column) if isinstance(column, bytes) else np.strings.str_len(column)
+    ends = np.cumsum(lengths)
+    return Parts(b"".join(blocks), _begins(ends), ends)
 
 
-def beside(pieces: Sequence[Piece], n: int, *, loops: CDLL | None = LOOPS) -> Column:
-    """The pieces of each of `n` lines beside each other, as one column."""
-    if loops is not None:
-        held = _Held.of(pieces)
-        column = np.empty(n, f"S{held.width}")
-        loops.write_column(address(held.table), len(pieces), n, address(column), held.width)
-        return column
-    frame = _frame(tuple(p if isinstance(p, bytes) else _width(p) for p in pieces))
-    rows = np.repeat(frame, n)
-    for name, piece in zip(frame.dtype.names or (), pieces, strict=True):
-        if not isinstance(piece, bytes):
-            rows[name] = piece
-    return rows.view(f"S{rows.itemsize}")
+def _in_bytes(piece: Bytes | Numbers | Parts) -> Bytes:
+    """A column as one of bytes."""
+    if isinstance(piece, Parts):
+        return np.array(piece.each(), np.bytes_)
+    if piece.dtype.kind == "S":
+        return piece.astype(np.bytes_, copy=False)
+    return np.array(_encode(piece.tolist())[1:-1].split(b","), np.bytes_)[: len(piece)]
 
 
 @lru_cache(maxsize=256)
@@ -137,88 +194,6 @@ def _frame(pieces: tuple[bytes | int, ...]) -> NDArray[np.void]:
     return frame
 
 
-def _width(column: Column) -> int:
+def _width(column: Bytes) -> int:
     # Rounded up: few widths are few frames.
     return -(-column.dtype.itemsize // 8) * 8
-
-
-def spread(column: Column, at: NDArray[np.intp], n: int) -> Column:
-    """A column of the lines `at` as one of all `n`: the others have nothing."""
-    if len(at) == n:
-        return column
-    spread = np.zeros(n, column.dtype)
-    spread[at] = column
-    return spread
-
-
-def texts(strings: Sequence[str]) -> Column:
-    """Strings as they stand in JSON, without the quotes."""
-    together = "".join(strings).encode()
-    lowest = np.frombuffer(together, np.uint8).min(initial=_PRINTABLE)
-    if lowest < _PRINTABLE or b'"' in together or b"\\" in together:
-        return np.array([_encode(each)[1:-1] for each in strings], np.bytes_)
-    lengths = set(map(len, strings))
-    if len(lengths) == 1 and 0 < len(together) == len(strings) * max(lengths):
-        return np.frombuffer(together, f"S{max(lengths)}")
-    return np.array([each.encode() for each in strings], np.bytes_)
-
-
-def optional(key: str, strings: Sequence[str | None]) -> Column:
-    """The field, behind a comma, in lines that have the string."""
-    there = [each for each in strings if each is not None]
-    pieces: list[Piece] = [f',"{key}":"'.encode(), texts(there), b'"']
-    fields, n = beside(pieces, len(there)), len(strings)
-    if len(there) == n:
-        return fields
-    at = [position for position, each in enumerate(strings) if each is not None]
-    return spread(fields, np.array(at, np.intp), n)
-
-
-def numbers(values: NDArray[np.floating | np.integer], *, differ: bool = False) -> Column:
-    """Numbers, many of them equal unless they `differ`; null for NaN."""
-    if differ or len(values) < _FEW:
-        return _numbers(values)
-    if (values == values[0]).all():
-        return np.repeat(_numbers(values[:1]), len(values))
-    distinct, which = np.unique(values, return_inverse=True)
-    found: Column = _numbers(distinct)[which]
-    return found
-
-
-def _numbers(values: NDArray[np.floating | np.integer]) -> Column:
-    return np.array(_encode(values.tolist())[1:-1].split(b","))[: len(values)]
-
-
-def decimals(values: NDArray[np.float64]) -> list[Piece]:
-    """Numbers, as a rule below 1,000 and to the third digit; null for NaN."""
-    if len(values) < _FEW:
-        return [_numbers(values)]
-    unknown = np.isnan(values)
-    size = np.abs(np.where(unknown, 0.0, values))
-    thousandths = np.rint(np.minimum(size, 1000.0) * 1000)
-    if not ((thousandths < 1_000_000) & (thousandths / 1000 == size)).all():
-        return [numbers(values)]
-    whole, rest = np.divmod(thousandths.astype(np.int64), 1000)
-    found: list[Column] = [_WHOLE[whole], _ALL[rest]]
-    below = values < 0
-    if below.any():
-        found.insert(0, np.where(below, b"-", b""))
-    return _or_null(found, unknown)
-
-
-def probabilities(values: NDArray[np.float64]) -> list[Piece]:
-    """Numbers from 0 to 1 to six digits; null for NaN."""
-    unknown = np.isnan(values)
-    millionths = np.rint(np.where(unknown, 0.0, values) * 1e6).astype(np.int64)
-    thousandths, others = np.divmod(millionths, 1000)
-    one, thousandths = np.divmod(thousandths, 1000)
-    point = np.where(others > 0, _FIRST[thousandths], _ALL[thousandths])
-    return _or_null([np.where(one > 0, b"1", b"0"), point, _OTHERS[others]], unknown)
-
-
-def _or_null(pieces: Sequence[Column], unknown: NDArray[np.bool_]) -> list[Piece]:
-    """The pieces of a number each, or null in their place."""
-    if not unknown.any():
-        return [*pieces]
-    instead = [b"null", *[b""] * (len(pieces) - 1)]
-    return [np.where(unknown, *each) for each in zip(instead, pieces, strict=True)]

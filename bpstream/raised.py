@@ -5,7 +5,6 @@ A ward in trouble, or a replay, raises nearly as many alerts as there are readin
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from math import isnan
 from typing import Self, overload
 
@@ -20,6 +19,7 @@ from bpstream.clinical.categories import SEVERITY_NAMES
 from bpstream.clinical.conditions import MEASURES, Positions
 from bpstream.document import micros
 from bpstream.encoding import Judged
+from bpstream.jsonlines import Bytes, lines, parts, texts
 from bpstream.limits import DEFAULT, PATIENT, PROFILE
 from bpstream.reading import Readings
 from bpstream.rendered import Rendered
@@ -29,8 +29,7 @@ ORIGINS = (DEFAULT, PROFILE, PATIENT)
 """Whence a limit may be."""
 
 _SECOND = 1_000_000  # µs
-_encoder, _decode = msgspec.json.Encoder(), msgspec.json.Decoder(Alert).decode
-_encode = _encoder.encode
+_encode, _decode = msgspec.json.Encoder().encode, msgspec.json.Decoder(Alert).decode
 
 # What no reading tells stands behind the document's id.
 _NOTHING = dict.fromkeys(Alert.__struct_fields__[:10], "")
@@ -110,43 +109,43 @@ class Teller:
         n, positions = len(at), at.tolist()
         patient_ids = [readings.patient_id[position] for position in positions]
         taken_at = readings.taken_at[at]
+        systolic, diastolic = readings.systolic[at], readings.diastolic[at]
         said = self._said.of(
             edges.rule, edges.change, edges.severity, edges.measure, edges.bound, origin
         )
-        kind, what, title, limit, whence = zip(*said, strict=True)
+        kind, *words = zip(*said, strict=True)
+        what, title, limit, whence = map(parts, words)
         alert_id = _hexadecimal(edges.alert)
-        moments = _moments(np.concatenate((edges.since * _SECOND, taken_at)))
-        pressures = np.concatenate((readings.systolic[at], readings.diastolic[at]))
-        words, numbers = zip(*_PRESSURE.of(pressures), strict=True)
         fires = (edges.change == int(Change.FIRING)) & self._physiological[edges.rule]
         is_over = edges.change == int(Change.RECOVERED)
         return Raised(
             key=[patient_id.encode() for patient_id in patient_ids],
-            line=_joined(
+            line=lines(
                 [
                     b'{"alert_id":"',
-                    alert_id.tolist(),
-                    b'","patient_id":',
-                    _encoder.encode_lines(patient_ids).split(b"\n")[:-1],
+                    alert_id,
+                    b'","patient_id":"',
+                    texts(patient_ids),
                     what,
-                    moments[:n],
+                    _moments(edges.since * _SECOND),
                     b'Z","taken_at":"',
-                    moments[n:],
+                    _moments(taken_at),
                     title,
-                    words[:n],
+                    parts(_SHOWN.of(systolic)),
                     b"/",
-                    words[n:],
+                    parts(_SHOWN.of(diastolic)),
                     limit,
-                    numbers[:n],
+                    systolic,
                     b',"diastolic":',
-                    numbers[n:],
+                    diastolic,
                     b',"mean":',
-                    _encode(judged.mean[at].round(2).tolist())[1:-1].split(b","),
+                    judged.mean[at].round(2),
                     whence,
-                    [readings.document_id[position].encode() for position in positions],
+                    texts([readings.document_id[position] for position in positions]),
                     b'"' + _END,
-                ]
-            ),
+                ],
+                n,
+            ).each(),
             kind=kind,
             fired_at=taken_at[fires].tolist(),
             over=alert_id[is_over].astype("U16").tolist(),
@@ -176,36 +175,25 @@ class Teller:
         title, words = _encode(of.title)[1:-1], crossed(name, limit).encode()
         return (
             (of.name, SEVERITY_NAMES[severity], STATES[change]),
-            b',%b,"since":"' % _encode(what)[1:-1],
+            b'",%b,"since":"' % _encode(what)[1:-1],
             b'Z","message":"%b: ' % title,
             b' mmHg, %b","systolic":' % words,
             b',%b,"document_id":"' % _encode(whence)[1:-1],
         )
 
 
-def _joined(pieces: Iterable[bytes | Sequence[bytes]]) -> list[bytes]:
-    """The lines; a piece is one of each, or the same of all."""
-    columns = [repeat(piece) if isinstance(piece, bytes) else piece for piece in pieces]
-    return list(map(b"".join, zip(*columns, strict=False)))
-
-
-def _hexadecimal(alerts: NDArray[np.uint64]) -> NDArray[np.bytes_]:
+def _hexadecimal(alerts: NDArray[np.uint64]) -> Bytes:
     """The ids of alerts, as people see them."""
     return np.frombuffer(alerts.astype(">u8").tobytes().hex().encode(), "S16")
 
 
-def _moments(taken_at: NDArray[np.int64]) -> list[bytes]:
-    """As ISO 8601 without the zone; each only once, for alerts share moments."""
-    listed = taken_at.tolist()
-    moments = list(dict.fromkeys(listed))
-    told = np.array(moments, "M8[us]").astype("S26").tolist()
-    return list(map(dict(zip(moments, told, strict=True)).__getitem__, listed))
+def _moments(taken_at: NDArray[np.int64]) -> Bytes:
+    """As ISO 8601 without the zone."""
+    return taken_at.view("M8[us]").astype("S26")
 
 
-def _render_pressure(pressure: float) -> tuple[bytes, bytes]:
-    """In words, and as JSON, which has no NaN."""
-    words = shown(None if isnan(pressure) else pressure)
-    return words.encode(), _encode(pressure)
+def _show(pressure: float) -> bytes:
+    return shown(None if isnan(pressure) else pressure).encode()
 
 
-_PRESSURE = Rendered(_render_pressure)
+_SHOWN = Rendered(_show)

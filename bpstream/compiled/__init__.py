@@ -21,8 +21,6 @@ def load(library: Path) -> CDLL | None:
         return None
     loops.write_lines.argtypes = [c_void_p, c_int64, c_int64, c_int64, c_void_p, c_void_p]
     loops.write_lines.restype = c_int64
-    loops.write_column.argtypes = [c_void_p, c_int64, c_int64, c_void_p, c_int64]
-    loops.write_column.restype = None
     loops.read_shape.argtypes = [
         *(c_char_p, c_void_p, c_int64),
         *(c_char_p, c_void_p, c_void_p, c_int64),

@@ -9,54 +9,107 @@
 
 /* ---- jsonlines.py: pieces beside each other, line by line -------------------------------- */
 
+#define BILLION 1000000000ull
+
+enum form { CONSTANT, BYTES, WHOLE, DECIMAL, PARTS };
+
 typedef struct {
-    const char *text;
-    int64_t width;  /* of a constant its length; of a column the most that a row has */
-    int64_t stride; /* from row to row; 0 for a constant */
+    int64_t form;
+    const char *data;      /* text; of WHOLE an int64_t a line, of DECIMAL a double */
+    int64_t width;         /* of BYTES and of a CONSTANT; else the most that a line has */
+    const int64_t *begins; /* of PARTS: where in the text that of each line begins, */
+    const int64_t *ends;   /* and where it ends */
 } piece;
 
-static inline char *append(char *to, const char *from, int64_t width) {
-    /* NumPy pads what is shorter than its column with NUL. */
+static inline char *append(char *to, const char *from, int64_t length) {
+    memcpy(to, from, length);
+    return to + length;
+}
+
+/* NumPy pads what is shorter than its column with NUL. */
+static inline char *append_padded(char *to, const char *from, int64_t width) {
     if (width <= 16) {
         for (int64_t i = 0; i < width && from[i]; i++) *to++ = from[i];
         return to;
     }
     const char *padding = memchr(from, 0, width);
-    int64_t length = padding ? padding - from : width;
-    memcpy(to, from, length);
-    return to + length;
+    return append(to, from, padding ? padding - from : width);
 }
 
-static inline char *append_row(char *to, const piece *pieces, int64_t count, int64_t row) {
-    for (const piece *each = pieces; each < pieces + count; each++) {
-        if (each->stride) {
-            to = append(to, each->text + row * each->stride, each->width);
-        } else {
-            memcpy(to, each->text, each->width);
-            to += each->width;
-        }
-    }
+static inline char *append_digits(char *to, uint64_t value) {
+    char digits[20], *first = digits + sizeof digits;
+    do *--first = '0' + value % 10;
+    while (value /= 10);
+    return append(to, first, digits + sizeof digits - first);
+}
+
+static inline char *append_whole(char *to, int64_t value) {
+    if (value < 0) *to++ = '-';
+    return append_digits(to, value < 0 ? -(uint64_t)value : (uint64_t)value);
+}
+
+/* The same of some billionths that are fewer than 10,000: 9.9e-6. */
+static inline char *append_tiny(char *to, uint64_t billionths) {
+    char digits[4];
+    int64_t count = append_digits(digits, billionths) - digits, last = count;
+    while (digits[last - 1] == '0') last--;
+    *to++ = digits[0];
+    if (last > 1) *to++ = '.';
+    to = append(to, digits + 1, last - 1);
+    to = append(to, "e-", 2);
+    return append_digits(to, 10 - count);
+}
+
+/* As the shortest decimal that is read as this double: of up to fifteen digits, nine of them behind
+ * the point, there is one at the most.  NULL for a number that is not such a decimal. */
+static inline char *append_decimal(char *to, double value) {
+    if (value != value) return append(to, "null", 4);
+    double size = __builtin_fabs(value);
+    if (!(size < 1e6)) return NULL;
+    uint64_t billionths = (uint64_t)(size * 1e9 + 0.5);
+    if ((double)billionths / 1e9 != size) return NULL;
+    if (__builtin_signbit(value)) *to++ = '-';
+    if (0 < billionths && billionths < 10000) return append_tiny(to, billionths);
+    to = append_digits(to, billionths / BILLION);
+    *to++ = '.';
+    uint64_t behind = billionths % BILLION;
+    do {
+        behind *= 10;
+        *to++ = '0' + behind / BILLION;
+        behind %= BILLION;
+    } while (behind);
     return to;
 }
 
 /* Write the lines `first` to `last` (not that one) to `out`, and to ends[0 ...] where each ends.
- * Returns how many bytes they take. */
+ * Returns how many bytes they take; -1 where there is a number that is not written here. */
 int64_t write_lines(const piece *pieces, int64_t count, int64_t first, int64_t last, char *out,
                     int64_t *ends) {
     char *to = out;
     for (int64_t row = first; row < last; row++) {
-        to = append_row(to, pieces, count, row);
+        for (const piece *each = pieces; each < pieces + count; each++) {
+            switch (each->form) {
+            case CONSTANT:
+                to = append(to, each->data, each->width);
+                break;
+            case BYTES:
+                to = append_padded(to, each->data + row * each->width, each->width);
+                break;
+            case WHOLE:
+                to = append_whole(to, ((const int64_t *)each->data)[row]);
+                break;
+            case DECIMAL:
+                to = append_decimal(to, ((const double *)each->data)[row]);
+                if (!to) return -1;
+                break;
+            case PARTS:
+                to = append(to, each->data + each->begins[row], each->ends[row] - each->begins[row]);
+                break;
+            }
+        }
         *ends++ = to - out;
     }
     return to - out;
-}
-
-/* Write each of `n` rows as an element of a column, of `width`: what is shorter is padded. */
-void write_column(const piece *pieces, int64_t count, int64_t n, char *out, int64_t width) {
-    for (int64_t row = 0; row < n; row++, out += width) {
-        char *end = append_row(out, pieces, count, row);
-        memset(end, 0, out + width - end);
-    }
 }
 
 /* ---- fhir/shapes.py: messages that differ in nothing but some values --------------------- */

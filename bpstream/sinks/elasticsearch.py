@@ -16,7 +16,7 @@ from tenacity.wait import wait_base
 from bpstream.document import Entry, Found, Line, Refused, Removal, latest, month_of
 from bpstream.documents import Documents, in_columns
 from bpstream.errors import BPStreamError, SinkError, StartError
-from bpstream.jsonlines import Column, Piece, lines, numbers, texts
+from bpstream.jsonlines import Bytes, Piece, lines, texts
 from bpstream.sinks import answers
 from bpstream.sinks.client import (
     ApiError,
@@ -252,7 +252,7 @@ class ElasticsearchIndex:
             b'","_id":"',
             texts(documents.document_ids),
             b'","version":',
-            numbers(documents.version),
+            documents.version,
             b',"version_type":"external_gte"}}\n',
         ]
         actions = lines(pieces, len(documents)).text.splitlines(keepends=True)
@@ -267,7 +267,7 @@ class ElasticsearchIndex:
         ).encode()
 
 
-def _months_of(taken_at: NDArray[np.int64]) -> Column:
+def _months_of(taken_at: NDArray[np.int64]) -> Bytes:
     """`month_of` each, shape ``(n,)``."""
     distinct, which = np.unique(taken_at.view("M8[us]").astype("M8[M]"), return_inverse=True)
     begins = distinct.astype("M8[us]").view(np.int64)
