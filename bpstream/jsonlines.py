@@ -1,8 +1,8 @@
 """Lines of JSON put together of columns, where an object a line would cost more than its text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ctypes import CDLL
-from functools import lru_cache
+from itertools import repeat
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -60,16 +60,12 @@ _LONGEST_NUMBER = 24
 def lines(pieces: Sequence[Piece], n: int, *, loops: CDLL | None = LOOPS) -> Parts:
     """`n` lines of these pieces, one after the other.  What ends a line is a piece as well."""
     if loops is None:
-        return _padded(pieces, n)
+        return _joined(pieces, n)
     try:
         return _compiled(loops, pieces, n)
     except ValueError:
         # A number has more digits than the loop writes.
-        return _compiled(
-            loops,
-            [_in_bytes(piece) if isinstance(piece, np.ndarray) else piece for piece in pieces],
-            n,
-        )
+        return _compiled(loops, [_in_digits(piece, n) for piece in pieces], n)
 
 
 def texts(strings: Sequence[str]) -> Parts:
@@ -137,17 +133,21 @@ def _table(pieces: Sequence[Piece]) -> tuple[NDArray[np.int64], list[NDArray[Any
         if isinstance(piece, bytes):
             table.append((_CONSTANT, hold(np.frombuffer(piece, np.uint8)), len(piece), 0, 0))
         elif isinstance(piece, Parts):
-            text, most = (
-                np.frombuffer(piece.text, np.uint8),
-                (piece.ends - piece.begins).max(initial=0),
-            )
-            table.append((_PARTS, hold(text), most, hold(piece.begins), hold(piece.ends)))
+            longest = int((piece.ends - piece.begins).max(initial=0))
+            bounds = hold(piece.begins), hold(piece.ends)
+            table.append((_PARTS, hold(np.frombuffer(piece.text, np.uint8)), longest, *bounds))
         elif piece.dtype.kind == "S":
             table.append((_BYTES, hold(piece), piece.itemsize, 0, 0))
         else:
             form, kind = (_DECIMAL, np.float64) if piece.dtype.kind == "f" else (_WHOLE, np.int64)
             table.append((form, hold(piece.astype(kind, copy=False)), _LONGEST_NUMBER, 0, 0))
     return np.array(table, np.int64).reshape(-1, 5), held
+
+
+def _in_digits(piece: Piece, n: int) -> Piece:
+    """Numbers with a point as their texts."""
+    is_decimal = isinstance(piece, np.ndarray) and piece.dtype.kind == "f"
+    return parts([*_each(piece, slice(0, n))]) if is_decimal else piece
 
 
 def _begins(ends: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -157,43 +157,21 @@ def _begins(ends: NDArray[np.int64]) -> NDArray[np.int64]:
     return begins
 
 
-def _padded(pieces: Sequence[Piece], n: int) -> Parts:
-    """By NumPy: columns of fixed width beside each other, and then the padding is dropped."""
-    columns = [piece if isinstance(piece, bytes) else _in_bytes(piece) for piece in pieces]
-    frame = _frame(tuple(p if isinstance(p, bytes) else _width(p) for p in columns))
-    blocks, lengths = list[bytes](), np.zeros(n, np.int64)
+def _joined(pieces: Sequence[Piece], n: int) -> Parts:
+    """By Python: the bytes of each piece, line by line."""
+    joined = list[bytes]()
     for first in range(0, n, _AT_ONCE):
-        rows = np.repeat(frame, min(n - first, _AT_ONCE))
-        for name, column in zip(frame.dtype.names or (), columns, strict=True):
-            if not isinstance(column, bytes):
-                rows[name] = column[first : first + _AT_ONCE]
-        blocks.append(rows.tobytes().translate(None, b"\0"))
-    for column in columns:
-        lengths += len(column) if isinstance(column, bytes) else np.strings.str_len(column)
-    ends = np.cumsum(lengths)
-    return Parts(b"".join(blocks), _begins(ends), ends)
+        some = slice(first, min(first + _AT_ONCE, n))
+        columns = [_each(piece, some) for piece in pieces]
+        joined += map(b"".join, zip(*columns, strict=True))
+    return parts(joined)
 
 
-def _in_bytes(piece: Bytes | Numbers | Parts) -> Bytes:
-    """A column as one of bytes."""
+def _each(piece: Piece, some: slice) -> Iterable[bytes]:
+    """What each of these lines has of it."""
+    if isinstance(piece, bytes):
+        return repeat(piece, some.stop - some.start)
     if isinstance(piece, Parts):
-        return np.array(piece.each(), np.bytes_)
-    if piece.dtype.kind == "S":
-        return piece.astype(np.bytes_, copy=False)
-    return np.array(_encode(piece.tolist())[1:-1].split(b","), np.bytes_)[: len(piece)]
-
-
-@lru_cache(maxsize=256)
-def _frame(pieces: tuple[bytes | int, ...]) -> NDArray[np.void]:
-    """A line with what all lines have, and room of these widths for the rest."""
-    widths = [len(piece) if isinstance(piece, bytes) else piece for piece in pieces]
-    frame = np.zeros(1, [(f"{at}", f"S{width}") for at, width in enumerate(widths)])
-    for at, piece in enumerate(pieces):
-        if isinstance(piece, bytes):
-            frame[f"{at}"] = piece
-    return frame
-
-
-def _width(column: Bytes) -> int:
-    # Rounded up: few widths are few frames.
-    return -(-column.dtype.itemsize // 8) * 8
+        return Parts(piece.text, piece.begins[some], piece.ends[some]).each()
+    values: list[Any] = piece[some].tolist()
+    return values if piece.dtype.kind == "S" else _encode(values)[1:-1].split(b",")

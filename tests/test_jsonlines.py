@@ -19,7 +19,7 @@ decimals = st.builds(round, st.floats(-1e6, 1e6) | st.floats(-1, 1), st.integers
 
 
 def lines(pieces, n):
-    """The lines, which are the same by the loop in C and by NumPy."""
+    """The lines, which are the same by the loop in C and by Python."""
     found = jsonlines.lines(pieces, n, loops=None)
     same = jsonlines.lines(pieces, n, loops=LOOPS)
     assert same.text == found.text
@@ -108,3 +108,8 @@ def test_a_long_text_beside_short_ones_leaves_nothing_of_its_width():
     assert lines([b'"', texts(strings), b'"\n'], 3).text == b"".join(
         msgspec.json.encode(each) + b"\n" for each in strings
     )
+
+
+@pytest.mark.parametrize("n", [0, 3])
+def test_lines_may_be_all_the_same(n):
+    assert lines([b"a", b"\n"], n).text == b"a\n" * n
