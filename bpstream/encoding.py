@@ -82,7 +82,7 @@ def encode(
     A line is a :class:`document.Document`, as a test holds it to, put together of columns.
     """
     n = len(readings)
-    moments = readings.taken_at.view("M8[us]").astype("S26")
+    moments = readings.taken_at.view("M8[us]")
     risk = np.round(judged.risk, _RISK_DIGITS)
     pieces: list[Piece] = [
         b'{"timestamp":"',

@@ -43,7 +43,9 @@ Bytes = NDArray[np.bytes_]
 """What is shorter than the column is wide is padded with NUL, which JSON does not have."""
 Numbers = NDArray[np.float64] | NDArray[np.integer[Any]]
 """Written as msgspec does; NaN is null."""
-Piece = bytes | Bytes | Numbers | Parts
+Moments = NDArray[np.datetime64]
+"""In µs, of the years 0 to 9999; written as ISO 8601 without the zone."""
+Piece = bytes | Bytes | Numbers | Moments | Parts
 """Bytes that every line has, or a column of shape ``(n,)``."""
 
 _AT_ONCE = 256
@@ -53,8 +55,15 @@ _encode = msgspec.json.Encoder().encode
 _PRINTABLE = 0x20
 """The first byte that JSON does not escape."""
 
-_CONSTANT, _BYTES, _WHOLE, _DECIMAL, _PARTS = range(5)  # loops.c, enum form
-_LONGEST_NUMBER = 24
+_CONSTANT, _BYTES, _WHOLE, _DECIMAL, _MOMENT, _PARTS = range(6)  # loops.c, enum form
+_VALUES: dict[str, tuple[int, Any]] = {
+    "f": (_DECIMAL, np.float64),
+    "i": (_WHOLE, np.int64),
+    "u": (_WHOLE, np.int64),
+    "M": (_MOMENT, "M8[us]"),
+}
+"""By kind of column, how it is written, and of what."""
+_LONGEST_VALUE = 26
 
 
 def lines(pieces: Sequence[Piece], n: int, *, loops: CDLL | None = LOOPS) -> Parts:
@@ -64,7 +73,7 @@ def lines(pieces: Sequence[Piece], n: int, *, loops: CDLL | None = LOOPS) -> Par
     try:
         return _compiled(loops, pieces, n)
     except ValueError:
-        # A number has more digits than the loop writes.
+        # Some number has more digits than the loop writes.
         return _compiled(loops, [_in_digits(piece, n) for piece in pieces], n)
 
 
@@ -129,9 +138,12 @@ def _table(pieces: Sequence[Piece]) -> tuple[NDArray[np.int64], list[NDArray[Any
         held.append(np.ascontiguousarray(column))
         return address(held[-1])
 
+    constants = b"".join([piece for piece in pieces if isinstance(piece, bytes)])
+    constant = hold(np.frombuffer(constants, np.uint8))
     for piece in pieces:
         if isinstance(piece, bytes):
-            table.append((_CONSTANT, hold(np.frombuffer(piece, np.uint8)), len(piece), 0, 0))
+            table.append((_CONSTANT, constant, len(piece), 0, 0))
+            constant += len(piece)
         elif isinstance(piece, Parts):
             longest = int((piece.ends - piece.begins).max(initial=0))
             bounds = hold(piece.begins), hold(piece.ends)
@@ -139,15 +151,15 @@ def _table(pieces: Sequence[Piece]) -> tuple[NDArray[np.int64], list[NDArray[Any
         elif piece.dtype.kind == "S":
             table.append((_BYTES, hold(piece), piece.itemsize, 0, 0))
         else:
-            form, kind = (_DECIMAL, np.float64) if piece.dtype.kind == "f" else (_WHOLE, np.int64)
-            table.append((form, hold(piece.astype(kind, copy=False)), _LONGEST_NUMBER, 0, 0))
+            form, kind = _VALUES[piece.dtype.kind]
+            table.append((form, hold(piece.astype(kind, copy=False)), _LONGEST_VALUE, 0, 0))
     return np.array(table, np.int64).reshape(-1, 5), held
 
 
 def _in_digits(piece: Piece, n: int) -> Piece:
-    """Numbers with a point as their texts."""
-    is_decimal = isinstance(piece, np.ndarray) and piece.dtype.kind == "f"
-    return parts([*_each(piece, slice(0, n))]) if is_decimal else piece
+    """What the loop may not be able to write, as texts."""
+    is_told = isinstance(piece, np.ndarray) and piece.dtype.kind in "fM"
+    return parts([*_each(piece, slice(0, n))]) if is_told else piece
 
 
 def _begins(ends: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -173,5 +185,7 @@ def _each(piece: Piece, some: slice) -> Iterable[bytes]:
         return repeat(piece, some.stop - some.start)
     if isinstance(piece, Parts):
         return Parts(piece.text, piece.begins[some], piece.ends[some]).each()
+    if piece.dtype.kind == "M":
+        piece = piece.astype("S26")
     values: list[Any] = piece[some].tolist()
     return values if piece.dtype.kind == "S" else _encode(values)[1:-1].split(b",")

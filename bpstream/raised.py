@@ -127,9 +127,9 @@ class Teller:
                     b'","patient_id":"',
                     texts(patient_ids),
                     what,
-                    _moments(edges.since * _SECOND),
+                    (edges.since * _SECOND).view("M8[us]"),
                     b'Z","taken_at":"',
-                    _moments(taken_at),
+                    taken_at.view("M8[us]"),
                     title,
                     parts(_SHOWN.of(systolic)),
                     b"/",
@@ -185,11 +185,6 @@ class Teller:
 def _hexadecimal(alerts: NDArray[np.uint64]) -> Bytes:
     """The ids of alerts, as people see them."""
     return np.frombuffer(alerts.astype(">u8").tobytes().hex().encode(), "S16")
-
-
-def _moments(taken_at: NDArray[np.int64]) -> Bytes:
-    """As ISO 8601 without the zone."""
-    return taken_at.view("M8[us]").astype("S26")
 
 
 def _show(pressure: float) -> bytes:

@@ -1,6 +1,7 @@
 """Lines of columns: what msgspec makes of the same values, with the loop in C and without it."""
 
 import json
+from datetime import datetime
 
 import msgspec
 import numpy as np
@@ -62,6 +63,19 @@ def test_whole_numbers_are_too(values):
     assert lines([np.array(values, np.int64)], len(values)).each() == [
         str(each).encode() for each in values
     ]
+
+
+@given(st.lists(st.datetimes()))
+@example([datetime(1, 1, 1), datetime(1900, 2, 28, 23, 59, 59, 999999), datetime(1900, 3, 1)])
+@example([datetime(2000, 2, 29), datetime(2023, 12, 31), datetime(2024, 2, 29, 0, 0, 0, 1)])
+def test_moments_are_written_to_the_microsecond(moments):
+    written = lines([np.array(moments, "M8[us]")], len(moments)).each()
+    assert written == [each.isoformat(timespec="microseconds").encode() for each in moments]
+
+
+def test_moments_of_other_years_are_written_as_numpy_does():
+    moments = np.array(["0000-12-31T23:59:59", "NaT", "2026-01-29"], "M8[us]")
+    assert lines([moments], 3).each() == moments.astype("S26").tolist()
 
 
 @pytest.mark.parametrize("kind", [np.int8, np.int32, np.uint32, np.float32])

@@ -11,11 +11,11 @@
 
 #define BILLION 1000000000ull
 
-enum form { CONSTANT, BYTES, WHOLE, DECIMAL, PARTS };
+enum form { CONSTANT, BYTES, WHOLE, DECIMAL, MOMENT, PARTS };
 
 typedef struct {
     int64_t form;
-    const char *data;      /* text; of WHOLE an int64_t a line, of DECIMAL a double */
+    const char *data;      /* text; a double a line for DECIMAL, an int64_t for WHOLE and MOMENT */
     int64_t width;         /* of BYTES and of a CONSTANT; else the most that a line has */
     const int64_t *begins; /* of PARTS: where in the text that of each line begins, */
     const int64_t *ends;   /* and where it ends */
@@ -81,8 +81,44 @@ static inline char *append_decimal(char *to, double value) {
     return to;
 }
 
+static inline char *append_two(char *to, int64_t value) {
+    *to++ = '0' + value / 10;
+    *to++ = '0' + value % 10;
+    return to;
+}
+
+/* Microseconds since 1970 as 2026-01-29T21:32:51.619300; NULL before the year 1 and after 9999. */
+static inline char *append_moment(char *to, int64_t moment) {
+    const int64_t day = 86400000000, first = -719162, last = 2932896;
+    if (moment < first * day || moment >= (last + 1) * day) return NULL;
+    int64_t since = moment - first * day, of_day = since % day;
+    /* Years from March on, of which a leap day is the last; 0000-03-01 is day 0. */
+    int64_t days = since / day + 306, of_era = days % 146097;
+    int64_t years = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * years + years / 4 - years / 100);
+    int64_t month = (5 * of_year + 2) / 153, date = of_year - (153 * month + 2) / 5 + 1;
+    int64_t year = days / 146097 * 400 + years + (month >= 10);
+    to = append_two(to, year / 100);
+    to = append_two(to, year % 100);
+    *to++ = '-';
+    to = append_two(to, month < 10 ? month + 3 : month - 9);
+    *to++ = '-';
+    to = append_two(to, date);
+    *to++ = 'T';
+    to = append_two(to, of_day / 3600000000ll);
+    *to++ = ':';
+    to = append_two(to, of_day / 60000000 % 60);
+    *to++ = ':';
+    to = append_two(to, of_day / 1000000 % 60);
+    *to++ = '.';
+    int64_t behind = of_day % 1000000;
+    to = append_two(to, behind / 10000);
+    to = append_two(to, behind / 100 % 100);
+    return append_two(to, behind % 100);
+}
+
 /* Write the lines `first` to `last` (not that one) to `out`, and to ends[0 ...] where each ends.
- * Returns how many bytes they take; -1 where there is a number that is not written here. */
+ * Returns how many bytes they take; -1 where there is a number or a moment that is not written here. */
 int64_t write_lines(const piece *pieces, int64_t count, int64_t first, int64_t last, char *out,
                     int64_t *ends) {
     char *to = out;
@@ -100,12 +136,15 @@ int64_t write_lines(const piece *pieces, int64_t count, int64_t first, int64_t l
                 break;
             case DECIMAL:
                 to = append_decimal(to, ((const double *)each->data)[row]);
-                if (!to) return -1;
+                break;
+            case MOMENT:
+                to = append_moment(to, ((const int64_t *)each->data)[row]);
                 break;
             case PARTS:
                 to = append(to, each->data + each->begins[row], each->ends[row] - each->begins[row]);
                 break;
             }
+            if (!to) return -1;
         }
         *ends++ = to - out;
     }
