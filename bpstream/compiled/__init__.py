@@ -3,7 +3,7 @@
 Whoever uses one does without it as well: NumPy and msgspec do the same, and take longer.
 """
 
-from ctypes import CDLL, c_char_p, c_int64, c_void_p
+from ctypes import CDLL, PyDLL, c_char_p, c_int64, c_void_p
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ SOURCE = Path(__file__).with_name("loops.c")
 def load(library: Path) -> CDLL | None:
     """What was made of the source; None where it is not there, or for another machine."""
     try:
-        loops = CDLL(str(library))
+        # A call takes a millisecond at most: to let go of the interpreter for it costs as much as
+        # it gains, and hides it from profilers.
+        loops = PyDLL(str(library))
     except OSError:
         return None
     loops.write_lines.argtypes = [c_void_p, c_int64, c_int64, c_int64, c_void_p, c_void_p]

@@ -6,9 +6,8 @@ tolerant reader, which gives the same reading for what does fit.
 
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ctypes import CDLL
-from functools import reduce
 from hashlib import blake2b
 
 import msgspec
@@ -21,7 +20,7 @@ from bpstream.fhir.forms import PATIENT, PRACTITIONER, Coded, InWords, Plain, St
 from bpstream.fhir.identity import DIGEST_BYTES, joined
 from bpstream.fhir.moments import utc_times
 from bpstream.fhir.quantity import DIASTOLIC_RANGE, SYSTOLIC_RANGE
-from bpstream.fhir.shapes import Found, Shapes
+from bpstream.fhir.shapes import Found, Shapes, in_order
 from bpstream.fhir.stored import Told
 from bpstream.fhir.times import BEFORE_1900
 from bpstream.reading import NOT_MEASURED, Flag, Kind, Origin, Readings, Series
@@ -29,8 +28,6 @@ from bpstream.reading import NOT_MEASURED, Flag, Kind, Origin, Readings, Series
 _Decoder = (
     msgspec.json.Decoder[InWords] | msgspec.json.Decoder[Coded] | msgspec.json.Decoder[Stored]
 )
-_Made = tuple[NDArray[np.intp], Readings, NDArray[np.bool_]]
-"""Positions of messages, their readings, and whether each is as plain as it looks."""
 _AT_ONCE = 128
 """Messages: decoded they take as much memory as a core has at hand."""
 # What decoding raises for bytes of another form, for no JSON, for JSON nested too deep, for None.
@@ -53,13 +50,13 @@ class _Fields:
         self.diastolic: list[float] = []
         self.in_words: list[bool] = []
         self.stored: dict[int, Told | None] = {}
-        """By position, what those tell that a server keeps; None where they are not plain."""
+        """By row, what those tell that a server keeps; None where they are not plain."""
 
-    def found(self, at: NDArray[np.intp]) -> tuple[Found, NDArray[np.bool_]]:
-        """What was taken of the messages at these positions, and whether its ids are ids."""
-        patients, plain = _behind(PATIENT, self.patients, least=1)
+    def found(self, at: NDArray[np.intp]) -> Found:
+        """What was taken; `at` are the positions of the messages."""
+        patients, are_ids = _behind(PATIENT, self.patients, least=1)
         performers, known = _behind(PRACTITIONER, self.performers, least=0)
-        found = Found(
+        return Found(
             at,
             self.ids,
             self.times,
@@ -68,8 +65,8 @@ class _Fields:
             np.array(self.systolic, float),
             np.array(self.diastolic, float),
             np.array(self.in_words, np.bool_),
+            are_ids & known & _are_ids(self.ids, _lengths(self.ids), least=1),
         )
-        return found, plain & known & _are_ids(self.ids, _lengths(self.ids), least=1)
 
     def add(self, decoded: Sequence[Plain]) -> None:
         """Take the fields of these."""
@@ -115,28 +112,35 @@ class PlainReader:
     ) -> tuple[Readings, list[int]]:
         """The readings of the plain messages, and the positions of the others."""
         parts, others = self._shapes.read(values)
-        made = [(found.at, *self._readings(found)) for found in parts]
-        if len(others) or not made:
-            made.append(self._decoded(values, others))
-        left, all_readings = np.ones(len(values), np.bool_), list[Readings]()
-        for at, readings, plain in made:
-            keep = plain & (readings.taken_at <= arrived_at[at] + self._max_skew)
-            left[at[keep]] = False
-            all_readings.append(readings if keep.all() else readings.take(np.flatnonzero(keep)))
-        return reduce(Readings.merge, all_readings), np.flatnonzero(left).tolist()
+        told: Mapping[int, Told | None] = {}
+        if len(others) or not parts:
+            decoded, told = self._decoded(values, others)
+            parts.append(decoded)
+        found = in_order(parts)
+        readings, plain = self._readings(found)
+        if told:
+            rows = np.searchsorted(found.at, list(told)).tolist()
+            plain &= stored.complete(readings, dict(zip(rows, told.values(), strict=True)))
+        plain &= readings.taken_at <= arrived_at[found.at] + self._max_skew
+        left = np.ones(len(values), np.bool_)
+        left[found.at[plain]] = False
+        if not plain.all():
+            readings = readings.take(np.flatnonzero(plain))
+        return readings, np.flatnonzero(left).tolist()
 
-    def _decoded(self, values: Sequence[bytes | None], at: NDArray[np.intp]) -> _Made:
-        """The readings of the messages at these positions, whose shapes are not known."""
+    def _decoded(
+        self, values: Sequence[bytes | None], at: NDArray[np.intp]
+    ) -> tuple[Found, Mapping[int, Told | None]]:
+        """What stands in the messages at these positions, whose shapes are not known.
+
+        And by position, what those tell that a server keeps; None where they are not plain.
+        """
         if len(at) < len(values):
             values = [values[each] for each in at.tolist()]
         fits, fields = self._decode(values)
         self._learn(values, fits, fields)
-        found, are_ids = fields.found(at[fits])
-        readings, plain = self._readings(found)
-        plain &= are_ids
-        if fields.stored:
-            plain &= stored.complete(readings, fields.stored)
-        return found.at, readings, plain
+        at = at[fits]
+        return fields.found(at), {int(at[row]): told for row, told in fields.stored.items()}
 
     def _learn(
         self, values: Sequence[bytes | None], fits: NDArray[np.intp], fields: _Fields
@@ -191,7 +195,7 @@ class PlainReader:
         """The readings, and whether each is as plain as it looks; the time is not judged."""
         n, patients, ids = len(found.at), found.patient_id, found.observation_id
         taken_at, known = utc_times(found.time)
-        plain = known & (taken_at >= BEFORE_1900)
+        plain = found.has_ids & known & (taken_at >= BEFORE_1900)
         systolic, diastolic = found.systolic, found.diastolic
         flags = found.in_words * np.uint32(Flag.UNIT_FROM_TEXT)
         flags |= (systolic <= diastolic) * np.uint32(Flag.IMPLAUSIBLE)

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Sequence
 from ctypes import CDLL, c_void_p
+from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -49,6 +50,23 @@ class Found(NamedTuple):
     diastolic: NDArray[np.float64]
     in_words: NDArray[np.bool_]
     """The pressures are named in words, and so is their unit."""
+    has_ids: NDArray[np.bool_]
+    """The ids are ids as FHIR has them."""
+
+
+def in_order(parts: Sequence[Found]) -> Found:
+    """All of them, one or more, in the order of the messages."""
+    if len(parts) == 1:
+        return parts[0]
+    order = np.argsort(np.concatenate([part.at for part in parts]))
+    columns: list[Any] = []
+    for column in zip(*parts, strict=True):
+        if isinstance(column[0], list):
+            together = list(chain.from_iterable(column))
+            columns.append([together[place] for place in order.tolist()])
+        else:
+            columns.append(np.concatenate(column)[order])
+    return Found(*columns)
 
 
 class Shape:
@@ -84,7 +102,12 @@ class Shape:
             else:
                 letters = texts[nth][: used[nth]].tobytes().decode()
                 columns[name] = letters.split("\n")[:-1]
-        return Found(np.flatnonzero(fits), in_words=np.full(found, self._in_words), **columns)
+        return Found(
+            at=np.flatnonzero(fits),
+            in_words=np.full(found, self._in_words),
+            has_ids=np.ones(found, np.bool_),
+            **columns,
+        )
 
 
 def _addresses(columns: Sequence[NDArray[Any]]) -> Any:

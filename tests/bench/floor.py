@@ -1,29 +1,34 @@
 """`python -m tests.bench.floor`: what a reading costs in calls that no design of the worker saves.
 
-Each message is taken out of its record batch (aiokafka's, in Cython) and decoded into strict
-structs (msgspec), its document has an id (BLAKE2) and is encoded (msgspec), and so are the alerts
-it makes; alerts and changed rows stand in record batches.  Measured are these calls and nothing
-else, each on what the worker's pipeline made of the same messages: no socket, no judging, no state.
-The worker itself is measured beside them.
+Each message is taken out of its record batch (aiokafka's, in Cython) and read by its shape (the
+loop in C), its document has an id (BLAKE2) and is put together, and so are the alerts it makes;
+alerts and changed rows stand in record batches.  Measured are these calls and nothing else, each
+on what the worker's pipeline made of the same messages: no socket, no judging, no state.  The
+worker itself is measured beside them.
 """
 
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
 from bpstream.batch import Partition, Step
 from bpstream.collecting import collect_seldom
+from bpstream.compiled import LOOPS
 from bpstream.document import Document
-from bpstream.fhir.forms import InWords
 from bpstream.fhir.identity import DIGEST_BYTES
+from bpstream.fhir.shapes import Shapes
+from bpstream.jsonlines import parts
+from bpstream.raised import Raised
 from bpstream.settings import Settings
 from tests.bench.in_memory import chunks_of, fetched, measured_pipeline
+from tests.bench.job import NoResult
 from tests.bench.peer import Task, ask
 from tests.bench.running import table_by_patients
 from tests.bench.topics import PARTITIONS, Topics
@@ -31,9 +36,7 @@ from tests.bench.topics import PARTITIONS, Topics
 _WORKER = "tests.bench.bpstream_worker"
 _ROOM = 64 << 20  # Bytes of a record batch: more than any step has.
 
-_decode = msgspec.json.Decoder(InWords).decode
-_decode_document = msgspec.json.Decoder(Document).decode
-_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Document).decode
 
 
 class Spent(defaultdict[str, float]):
@@ -65,16 +68,15 @@ def spent_on(task: Task) -> Spent:
     messages = fetched(task)
     pipeline = measured_pipeline(task.topic)
     partitions = [Partition(number) for number in range(PARTITIONS)]
+    shapes = _shapes_of(messages)
     for number, chunk in chunks_of(messages, Settings().batch_size):
         sent = _batch((b"", value or b"") for value in chunk.values)
         with spent.on("taken out of its record batch"):
             came = DefaultRecordBatch(sent)
             came.validate_crc()
             values = [record.value for record in came]
-        with spent.on("decoded"):
-            # Freed in the same breath: what is decoded costs as much to let go of.
-            for _ in map(_decode, values):
-                pass
+        with spent.on("read by its shape"):
+            shapes.read(values)
         batch = pipeline.read(chunk, partitions[number])
         for step in pipeline.steps(batch, partitions[number], now=time.time_ns() // 1000):
             assert isinstance(step, Step)
@@ -82,22 +84,31 @@ def spent_on(task: Task) -> Spent:
     return spent
 
 
+def _shapes_of(messages: Mapping[int, Sequence[Any]]) -> Shapes:
+    """The shape of the first message.  Raises NoResult where no loop was compiled."""
+    if LOOPS is None:
+        raise NoResult("bpstream was installed without a C compiler")
+    shapes = Shapes(LOOPS)
+    shapes.learn(next(iter(messages.values()))[0].value(), in_words=True)
+    return shapes
+
+
 def _spend(spent: Spent, step: Step) -> None:
-    documents = [_decode_document(line) for line in step.entries.each_line()]
+    documents = [_decode(line) for line in step.entries.each_line()]
     names = [f"{each.patient_id}\n{each.observation_id}".encode() for each in documents]
     with spent.on("its document has an id"):
         for name in names:
             blake2b(name, digest_size=DIGEST_BYTES).hexdigest()
-    with spent.on("and is encoded"):
-        b"\n".join(map(_encode, documents))
-    alerts = list(step.alerts)
-    with spent.on("its alerts are encoded"):
-        lines = list(map(_encode, alerts))
-    keys = [str(alert.patient_id).encode() for alert in alerts]
-    with spent.on("and in record batches"):
-        _batch(zip(keys, lines, strict=True))
+    with spent.on("and is put together"):
+        b"".join(step.entries.each_line())
+    alerts = Raised.of(step.alerts)
+    text = parts(alerts.line)
+    with spent.on("its alerts are put together"):
+        text.each()
+    with spent.on("and stand in record batches"):
+        _batch(zip(alerts.key, alerts.line, strict=True))
     rows = [(patient_id.encode(), row) for patient_id, row in step.rows]
-    with spent.on("the row it changes in a record batch"):
+    with spent.on("the row it changes stands in one"):
         _batch(rows)
 
 
