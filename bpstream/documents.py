@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpstream.document import Entry
+from bpstream.jsonlines import Parts
 
 Positions = NDArray[np.intp]
 
@@ -142,10 +143,10 @@ class Documents(Sequence[Entry]):
             ]
         )
 
-    def each_line(self) -> list[memoryview]:
+    def parts(self) -> Parts:
         """The line of each, with its end; not copied."""
-        text, bounds = memoryview(self._columns.text), self._columns.bounds
-        return [text[bounds[place] : bounds[place + 1]] for place in self.places.tolist()]
+        bounds = np.array(self._columns.bounds, np.int64)
+        return Parts(self._columns.text, bounds[self.places], bounds[self.places + 1])
 
     def _own(self) -> Columns:
         """These documents, and no others, in columns."""

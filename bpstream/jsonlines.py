@@ -26,6 +26,13 @@ class Parts(NamedTuple):
         text, bounds = self.text, zip(self.begins.tolist(), self.ends.tolist(), strict=True)
         return [text[begin:end] for begin, end in bounds]
 
+    def joined(self, at: Sequence[int]) -> bytes:
+        """The parts of the lines `at`, one after the other."""
+        begins, ends = self.begins[at], self.ends[at]
+        if len(at) and (begins[1:] == ends[:-1]).all():
+            return self.text[begins[0] : ends[-1]]
+        return b"".join(Parts(self.text, begins, ends).each())
+
     def where(self, there: NDArray[np.bool_]) -> Self:
         """The same, with nothing for the other lines."""
         return self._replace(ends=np.where(there, self.ends, self.begins))

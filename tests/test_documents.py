@@ -53,7 +53,7 @@ def test_some_of_them_are_these_entries_and_know_their_places(held, data):
     assert found.document_ids == [entry.document_id for entry in chosen]
     assert found.version.tolist() == [entry.version for entry in chosen]
     assert found.taken_at.tolist() == [entry.taken_at for entry in chosen]
-    assert found.each_line() == [entry.body + b"\n" for entry in chosen]
+    assert found.parts().each() == [entry.body + b"\n" for entry in chosen]
 
 
 @given(st.lists(st.tuples(entries, st.data()), min_size=1, max_size=4))

@@ -101,6 +101,14 @@ def test_what_some_lines_are_not_to_have_is_left_out(told):
     assert found == [b"<%b>" % (text.encode() if each else b"") for each, text in told]
 
 
+@given(st.lists(st.text("xyz", min_size=1)), st.data())
+def test_some_lines_are_given_one_after_the_other(strings, data):
+    told = parts([each.encode() for each in strings])
+    at = data.draw(st.lists(st.sampled_from(range(len(strings))))) if strings else []
+    assert told.joined(at) == "".join(strings[each] for each in at).encode()
+    assert told.joined(range(len(strings))) == told.text
+
+
 @given(st.lists(st.tuples(*[st.text("ab", max_size=40)] * 2)))
 def test_a_column_may_be_part_of_another_one(rows):
     """Of another stride than its width, or of one row that stands for all."""

@@ -11,11 +11,12 @@ from tenacity.wait import wait_base
 
 from bpstream.document import iso, month_of
 from bpstream.errors import SinkError
+from bpstream.jsonlines import parts
 from bpstream.purge.done import Done, Left, Progress, Step
 from bpstream.sinks import answers
 from bpstream.sinks.client import ApiError, AsyncElasticsearch
 from bpstream.sinks.contents import of_elasticsearch
-from bpstream.sinks.node import Node, Operations
+from bpstream.sinks.node import Node
 
 _PAUSES = wait_random_exponential(multiplier=0.5, max=10.0)  # seconds
 _MOST_ROUNDS = 5
@@ -169,9 +170,8 @@ class ElasticsearchPurge:
             )
             async with aclosing(pages):
                 async for page in pages:
-                    refused = await self._node.bulk(
-                        Operations([_deletion(month, each) for each in page])
-                    )
+                    deletions = parts([_deletion(month, each) for each in page])
+                    refused = await self._node.bulk(deletions)
                     if refused:
                         raise SinkError(f"{month.name} keeps documents: {refused[0].reason}")
                     step(len(page))

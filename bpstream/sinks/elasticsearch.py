@@ -16,7 +16,7 @@ from tenacity.wait import wait_base
 from bpstream.document import Entry, Found, Line, Refused, Removal, latest, month_of
 from bpstream.documents import Documents, in_columns
 from bpstream.errors import BPStreamError, SinkError, StartError
-from bpstream.jsonlines import Bytes, Piece, lines, texts
+from bpstream.jsonlines import Bytes, Parts, Piece, lines, parts, texts
 from bpstream.sinks import answers
 from bpstream.sinks.client import (
     ApiError,
@@ -25,7 +25,7 @@ from bpstream.sinks.client import (
     CompatibilityModeNdjsonSerializer,
     TransportError,
 )
-from bpstream.sinks.node import MOST_DOCUMENTS, Node, Operations
+from bpstream.sinks.node import MOST_DOCUMENTS, Node
 from bpstream.sinks.template import Template
 
 _OLDEST_MAJOR = 8
@@ -180,7 +180,7 @@ class ElasticsearchIndex:
         months = await self._node.ask(lambda: self._months(closed=True))
         there = {name for index, aliases in months.items() for name in (index, *aliases)}
         present = [each for each in removals if self._index_of(each.taken_at) in there]
-        refused = await self._node.bulk(Operations([self._deletion(each) for each in present]))
+        refused = await self._node.bulk(parts([self._deletion(each) for each in present]))
         if refused:
             position, reason = refused[0]
             document_id = present[position].document_id
@@ -244,7 +244,7 @@ class ElasticsearchIndex:
     def _index_of(self, taken_at: int) -> str:
         return f"{self._alias}-{month_of(taken_at)}"
 
-    def operations(self, documents: Documents) -> Operations:
+    def operations(self, documents: Documents) -> Parts:
         """What a bulk request has to do to store the documents."""
         pieces: list[Piece] = [
             b'{"index":{"_index":"%b-' % self._alias.encode(),
@@ -254,9 +254,9 @@ class ElasticsearchIndex:
             b'","version":',
             documents.version,
             b',"version_type":"external_gte"}}\n',
+            documents.parts(),
         ]
-        actions = lines(pieces, len(documents)).text.splitlines(keepends=True)
-        return Operations(actions, documents.each_line())
+        return lines(pieces, len(documents))
 
     def _deletion(self, removal: Removal) -> bytes:
         """The line of the bulk request that removes the document."""

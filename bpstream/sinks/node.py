@@ -1,8 +1,6 @@
 """An Elasticsearch node: requests tried again, and bulk requests judged item by item."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from operator import add
 from typing import Any, TypeVar, cast
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
@@ -10,6 +8,7 @@ from tenacity.wait import wait_base
 
 from bpstream.document import Refused
 from bpstream.errors import BPStreamError, SinkError
+from bpstream.jsonlines import Parts
 from bpstream.sinks import answers
 from bpstream.sinks.answers import Verdict
 from bpstream.sinks.client import ApiError, AsyncElasticsearch, TransportError
@@ -19,33 +18,6 @@ MOST_DOCUMENTS = 4000
 _MOST_BYTES = 4 << 20  # Under the 5 MB that Elasticsearch likes best.
 
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, slots=True)
-class Operations:
-    """What bulk requests are to do, in columns: an object for each would cost more than it says."""
-
-    actions: Sequence[bytes]
-    """A line for each operation."""
-    documents: Sequence[bytes | memoryview] = ()
-    """A line for each operation, or none where they need none."""
-
-    def __len__(self) -> int:
-        return len(self.actions)
-
-    def sizes(self) -> list[int]:
-        """Bytes of each."""
-        sizes = list(map(len, self.actions))
-        return list(map(add, sizes, map(len, self.documents))) if self.documents else sizes
-
-    def text(self, positions: Sequence[int]) -> bytes:
-        """The body of a request for those at these positions."""
-        lines: list[bytes | memoryview] = [self.actions[position] for position in positions]
-        if self.documents:
-            actions, lines = lines, 2 * lines
-            lines[::2] = actions
-            lines[1::2] = [self.documents[position] for position in positions]
-        return b"".join(lines)
 
 
 class Node:
@@ -82,17 +54,17 @@ class Node:
 
         return await self._retrying.copy()(attempt)
 
-    async def bulk(self, operations: Operations) -> list[Refused]:
+    async def bulk(self, operations: Parts) -> list[Refused]:
         """Return once every operation of a bulk request is done, or refused for good.
 
         Raises :class:`SinkError` where some are not, :class:`StartError` where we may not.
         """
         refused: list[Refused] = []
-        for positions in _requests(operations.sizes()):
+        for positions in _requests((operations.ends - operations.begins).tolist()):
             refused += await self._carry_out(operations, positions)
         return refused
 
-    async def _carry_out(self, operations: Operations, positions: Sequence[int]) -> list[Refused]:
+    async def _carry_out(self, operations: Parts, positions: Sequence[int]) -> list[Refused]:
         """Send one request, and what it left over again until nothing is."""
         refused: list[Refused] = []
         async for attempt in self._retrying.copy():
@@ -114,10 +86,10 @@ class Node:
         return refused
 
     async def _send(
-        self, operations: Operations, positions: Sequence[int]
+        self, operations: Parts, positions: Sequence[int]
     ) -> list[tuple[int, str, Mapping[str, Any]]]:
         """What Elasticsearch finds fault with: position, action, and item of its answer."""
-        text = cast(Any, operations.text(positions))
+        text = cast(Any, operations.joined(positions))
         try:
             answer = await self.client.bulk(
                 operations=text, filter_path="errors,items.*.status,items.*.error"

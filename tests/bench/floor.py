@@ -94,13 +94,14 @@ def _shapes_of(messages: Mapping[int, Sequence[Any]]) -> Shapes:
 
 
 def _spend(spent: Spent, step: Step) -> None:
-    documents = [_decode(line) for line in step.entries.each_line()]
+    lines = step.entries.parts().each()
+    documents = map(_decode, lines)
     names = [f"{each.patient_id}\n{each.observation_id}".encode() for each in documents]
     with spent.on("its document has an id"):
         for name in names:
             blake2b(name, digest_size=DIGEST_BYTES).hexdigest()
     with spent.on("and is put together"):
-        b"".join(step.entries.each_line())
+        b"".join(lines)
     alerts = Raised.of(step.alerts)
     text = parts(alerts.line)
     with spent.on("its alerts are put together"):

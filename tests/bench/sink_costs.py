@@ -106,7 +106,7 @@ async def _bare_requests(url: str, entries: Documents) -> Cost:
     """The same requests, made before and sent by a bare socket: no client of them costs less."""
     async with _an_index(url) as (index, _):
         operations = map(index.operations, _batches(entries))
-        made = [Written(len(each), each.text(range(len(each)))) for each in operations]
+        made = [Written(len(each.ends), each.text) for each in operations]
         with closing(HTTPConnection(urlsplit(url).netloc)) as connection:
 
             async def write(request: Written) -> None:
