@@ -229,7 +229,7 @@ class App(faust.App):
     async def on_first_start(self) -> None:
         """Find the broker, the topics and the sinks before Faust joins the group."""
         if LOOPS is None:
-            _log.info("installed without a C compiler: readings cost more processor time")
+            _log.info("the loops in C are not compiled: a reading costs more processor time")
         # `faust worker --web-port` and `--web-bind` come before the settings.
         self.settings = replace(
             self.settings, web_host=self.conf.web_bind, web_port=self.conf.web_port

@@ -10,13 +10,14 @@ import pytest
 
 from bpstream.batch import Partition
 from bpstream.chunk import Chunk
+from bpstream.compiled import LOOPS
 from tests.bench.simulated import a_pipeline, rounds
 
 FEW, MANY = 100, 200
 """Patients; both fit into one step, of 900 kB of rows, and their documents into 256 lines."""
 _ROUNDS = 6
 
-MOST_CALLS = 20
+MOST_CALLS = 4 if LOOPS else 10
 """For each reading more, of Python's functions and of C's."""
 
 
