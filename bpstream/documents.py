@@ -122,26 +122,11 @@ class Documents(Sequence[Entry]):
     @property
     def size(self) -> int:
         """Bytes of all lines."""
-        if self._is_whole():
-            return len(self._columns.text)
-        bounds = self._columns.bounds
-        return sum(bounds[place + 1] - bounds[place] for place in self.places.tolist())
+        return len(self._columns.text) if self._is_whole() else sum(self.parts().sizes())
 
     def lines(self) -> bytes:
         """Their lines, one after the other."""
-        columns, places = self._columns, self.places
-        if self._is_whole():
-            return columns.text
-        # What lies side by side is taken at once.
-        begins = np.flatnonzero(np.diff(places, prepend=-2) != 1)
-        ends = np.append(begins, len(places))[1:] - 1
-        text, bounds = memoryview(columns.text), columns.bounds
-        return b"".join(
-            [
-                text[bounds[first] : bounds[last + 1]]
-                for first, last in zip(places[begins].tolist(), places[ends].tolist(), strict=True)
-            ]
-        )
+        return self._columns.text if self._is_whole() else self.parts().joined()
 
     def parts(self) -> Parts:
         """The line of each, with its end; not copied."""

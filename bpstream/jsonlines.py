@@ -26,12 +26,23 @@ class Parts(NamedTuple):
         text, bounds = self.text, zip(self.begins.tolist(), self.ends.tolist(), strict=True)
         return [text[begin:end] for begin, end in bounds]
 
-    def joined(self, at: Sequence[int]) -> bytes:
-        """The parts of the lines `at`, one after the other."""
-        begins, ends = self.begins[at], self.ends[at]
-        if len(at) and (begins[1:] == ends[:-1]).all():
-            return self.text[begins[0] : ends[-1]]
-        return b"".join(Parts(self.text, begins, ends).each())
+    def sizes(self) -> list[int]:
+        """Bytes of each."""
+        sizes: list[int] = (self.ends - self.begins).tolist()
+        return sizes
+
+    def take(self, at: NDArray[np.intp] | Sequence[int] | slice) -> Self:
+        """Those of the lines `at`; the text is shared, not copied."""
+        return self._replace(begins=self.begins[at], ends=self.ends[at])
+
+    def joined(self) -> bytes:
+        """The parts, one after the other."""
+        # What lies side by side is taken at once.
+        apart = self.begins[1:] != self.ends[:-1]
+        begins = np.append(self.begins[:1], self.begins[1:][apart]).tolist()
+        ends = np.append(self.ends[:-1][apart], self.ends[-1:]).tolist()
+        text = memoryview(self.text)
+        return b"".join([text[begin:end] for begin, end in zip(begins, ends, strict=True)])
 
     def where(self, there: NDArray[np.bool_]) -> Self:
         """The same, with nothing for the other lines."""
@@ -191,7 +202,7 @@ def _each(piece: Piece, some: slice) -> Iterable[bytes]:
     if isinstance(piece, bytes):
         return repeat(piece, some.stop - some.start)
     if isinstance(piece, Parts):
-        return Parts(piece.text, piece.begins[some], piece.ends[some]).each()
+        return piece.take(some).each()
     if piece.dtype.kind == "M":
         piece = piece.astype("S26")
     values: list[Any] = piece[some].tolist()

@@ -105,8 +105,8 @@ def test_what_some_lines_are_not_to_have_is_left_out(told):
 def test_some_lines_are_given_one_after_the_other(strings, data):
     told = parts([each.encode() for each in strings])
     at = data.draw(st.lists(st.sampled_from(range(len(strings))))) if strings else []
-    assert told.joined(at) == "".join(strings[each] for each in at).encode()
-    assert told.joined(range(len(strings))) == told.text
+    assert told.take(at).joined() == "".join(strings[each] for each in at).encode()
+    assert told.take(range(len(strings))).joined() == told.joined() == told.text
 
 
 @given(st.lists(st.tuples(*[st.text("ab", max_size=40)] * 2)))

@@ -1,6 +1,6 @@
 """Loops of the hot path in C, where a C compiler was at hand when bpstream was installed.
 
-Whoever uses one does without it as well: NumPy and msgspec do the same, and take longer.
+Whoever uses one does without it as well: msgspec and Python do the same, and take longer.
 """
 
 from ctypes import CDLL, PyDLL, c_char_p, c_int64, c_void_p

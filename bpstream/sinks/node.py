@@ -60,7 +60,7 @@ class Node:
         Raises :class:`SinkError` where some are not, :class:`StartError` where we may not.
         """
         refused: list[Refused] = []
-        for positions in _requests((operations.ends - operations.begins).tolist()):
+        for positions in _requests(operations.sizes()):
             refused += await self._carry_out(operations, positions)
         return refused
 
@@ -89,7 +89,7 @@ class Node:
         self, operations: Parts, positions: Sequence[int]
     ) -> list[tuple[int, str, Mapping[str, Any]]]:
         """What Elasticsearch finds fault with: position, action, and item of its answer."""
-        text = cast(Any, operations.joined(positions))
+        text = cast(Any, operations.take(positions).joined())
         try:
             answer = await self.client.bulk(
                 operations=text, filter_path="errors,items.*.status,items.*.error"
