@@ -1,12 +1,15 @@
 """Copies of patients' rows, as they go to the changelog."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Self
 
+import numpy as np
 
-@dataclass(slots=True, frozen=True)
+from bpstream.jsonlines import Parts, parts
+
+
+@dataclass(slots=True, frozen=True, eq=False)
 class Copied:
     """Rows as they were and whose they are; iterated, ``(patient id, row)``.
 
@@ -15,25 +18,31 @@ class Copied:
     """
 
     ids: list[str] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    """Bytes of each row."""
-    starts: Sequence[int] = ()
-    """Where each row begins in `packed`."""
-    packed: bytes = b""
+    rows: Parts = field(default_factory=lambda: parts([]))
 
     @classmethod
     def of(cls, rows: Iterable[tuple[str, bytes]]) -> Self:
         """These rows."""
         held = list(rows)
-        values = [row for _, row in held]
-        sizes = list(map(len, values))
-        starts = [0, *accumulate(sizes)][:-1]
-        return cls([who for who, _ in held], sizes, starts, b"".join(values))
+        return cls([who for who, _ in held], parts([row for _, row in held]))
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        packed = self.packed
-        for who, start, size in zip(self.ids, self.starts, self.sizes, strict=True):
-            yield who, packed[start : start + size]
+        return zip(self.ids, self.rows.each(), strict=True)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Copied) and list(self) == list(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def behind(self, first: bytes) -> Parts:
+        """The rows, behind a first part."""
+        text, begins, ends = self.rows
+        return Parts(
+            text + first,
+            np.concatenate([[len(text)], begins]),
+            np.concatenate([[len(text) + len(first)], ends]),
+        )

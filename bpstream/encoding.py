@@ -1,7 +1,6 @@
 """Readings, and what was judged of them, as documents: columns in, one line of JSON each out."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -15,8 +14,9 @@ from bpstream.clinical.models.model import Model
 from bpstream.clinical.rules import ANOMALY_TYPES, TAG_NAMES
 from bpstream.document import Comparators, iso
 from bpstream.documents import Columns, Documents
-from bpstream.jsonlines import Bytes, Parts, Piece, lines, optional, parts, texts
+from bpstream.jsonlines import Parts, Piece, lines, optional, parts, texts
 from bpstream.reading import Details, Flag, Kind, Readings, Series
+from bpstream.rendered import Rendered
 
 _RISK_DIGITS = 6
 
@@ -116,7 +116,7 @@ def encode(
         b',"series":',
         _SERIES[readings.series],
         b',"flags":',
-        _flags(readings.flags),
+        parts(_FLAGS.of(readings.flags)),
         b',"document_id":"',
         texts(readings.document_id),
         b'","version":',
@@ -129,8 +129,8 @@ def encode(
         texts(readings.original_time),
         b'","ingested_at":"',
         b'%b"' % iso(now).encode(),
-        optional("observation_id", readings.observation_id),
-        optional("practitioner_id", readings.practitioner_id),
+        *optional("observation_id", readings.observation_id),
+        *optional("practitioner_id", readings.practitioner_id),
         np.where(np.isnan(risk), b"", b',"model":%b' % _named(model)),
         _early_warnings(judged.warning),
         _reasons(judged.reasons, n),
@@ -155,14 +155,11 @@ def _named(model: Model) -> bytes:
     return _encode({"name": model.name, "version": model.version})
 
 
-def _flags(flags: NDArray[np.uint32]) -> Bytes:
-    distinct, which = np.unique(flags, return_inverse=True)
-    return np.array(list(map(_names, distinct.tolist())), np.bytes_)[which]
-
-
-@lru_cache(maxsize=1024)
 def _names(flags: int) -> bytes:
     return _encode(Flag(flags).names())
+
+
+_FLAGS = Rendered(_names)
 
 
 def _early_warnings(warning: NDArray[np.float64]) -> Parts:

@@ -97,34 +97,29 @@ def lines(pieces: Sequence[Piece], n: int, *, loops: CDLL | None = LOOPS) -> Par
 
 def texts(strings: Sequence[str]) -> Parts:
     """Strings as they stand in JSON, without the quotes."""
-    joined = "".join(strings)
-    together = joined.encode()
-    lowest = np.frombuffer(together, np.uint8).min(initial=_PRINTABLE)
-    if lowest < _PRINTABLE or b'"' in together or b"\\" in together:
+    # What JSON escapes includes the end of a line: where nothing is to be escaped, each string is
+    # between two of them.
+    together = "\n".join([*strings, ""]).encode()
+    ends = np.flatnonzero(np.frombuffer(together, np.uint8) < _PRINTABLE)
+    if len(ends) > len(strings) or b'"' in together or b"\\" in together:
         return parts([_encode(each)[1:-1] for each in strings])
-    if len(together) > len(joined):
-        return parts([each.encode() for each in strings])
-    return _cut(together, strings)
+    return Parts(together, _begins(ends + 1), ends)
 
 
-def optional(key: str, strings: Sequence[str | None]) -> Parts:
+def optional(key: str, strings: Sequence[str | None]) -> list[Piece]:
     """The field, behind a comma, in lines that have the string."""
     there = [each for each in strings if each is not None]
-    fields = lines([f',"{key}":"'.encode(), texts(there), b'"'], len(there))
+    field: list[Piece] = [f',"{key}":"'.encode(), texts(there), b'"']
     if len(there) == len(strings):
-        return fields
+        return field
     at = [position for position, each in enumerate(strings) if each is not None]
-    return fields.spread(np.array(at, np.intp), len(strings))
+    return [lines(field, len(there)).spread(np.array(at, np.intp), len(strings))]
 
 
 def parts(texts: Sequence[bytes]) -> Parts:
     """A text for each line."""
-    return _cut(b"".join(texts), texts)
-
-
-def _cut(together: bytes, texts: Sequence[str] | Sequence[bytes]) -> Parts:
     ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
-    return Parts(together, _begins(ends), ends)
+    return Parts(b"".join(texts), _begins(ends), ends)
 
 
 def _compiled(loops: CDLL, pieces: Sequence[Piece], n: int) -> Parts:
@@ -135,15 +130,12 @@ def _compiled(loops: CDLL, pieces: Sequence[Piece], n: int) -> Parts:
     table, _held = _table(pieces)
     out = np.empty(min(n, _AT_ONCE) * int(table[:, 2].sum()), np.uint8)
     ends, blocks, size = np.empty(n, np.int64), list[bytes](), 0
+    told = address(table), len(table), address(out), address(ends)
     for first in range(0, n, _AT_ONCE):
-        some = ends[first : first + _AT_ONCE]
-        written = loops.write_lines(
-            address(table), len(table), first, first + len(some), address(out), address(some)
-        )
+        written = loops.write_lines(*told, first, min(first + _AT_ONCE, n), size)
         if written < 0:
             raise ValueError
         blocks.append(out[:written].tobytes())
-        some += size
         size += written
     return Parts(b"".join(blocks), _begins(ends), ends)
 

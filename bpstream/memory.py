@@ -50,11 +50,12 @@ def seen(
 ) -> Seen:
     """Tell which of the readings are known already."""
     recent = state["recent"]
-    known, slot = np.nonzero(recent["identity"][rows] == identity[:, None])
+    known, slot = np.divmod(np.flatnonzero(recent["identity"][rows] == identity[:, None]), RECENT)
     new = np.ones(len(rows), np.bool_)
     new[known[recent["version"][rows[known], slot] >= version[known]]] = False
     follows = set()
-    if len(np.unique(identity)) < len(identity):
+    by_identity = np.sort(identity)
+    if (by_identity[1:] == by_identity[:-1]).any():
         newest: dict[int, int] = {}
         for position, (key, number) in enumerate(
             zip(identity.tolist(), version.tolist(), strict=True)

@@ -16,6 +16,7 @@ from bpstream.clinical.early_warning_targets import TARGETS
 from bpstream.clinical.history import HISTORY, SERIES
 from bpstream.clinical.structures import whole
 from bpstream.copied import Copied
+from bpstream.jsonlines import Parts
 
 LAYOUT = 3
 RECENT = 16
@@ -149,8 +150,10 @@ class Patients:
         """
         packed, size, end = whole(self._rows)[positions].tobytes(), ROW.itemsize, HISTORY.itemsize
         of_line = np.frombuffer(packed, np.uint8).reshape(-1, size)[:, -end:].any(axis=1)
-        sizes = np.where(of_line, size, size - end).tolist()
-        return Copied(self.ids(positions), sizes, range(0, len(packed), size), packed)
+        begins = np.arange(0, len(packed), size)
+        return Copied(
+            self.ids(positions), Parts(packed, begins, begins + np.where(of_line, size, size - end))
+        )
 
     def load(self, values: Mapping[str, bytes]) -> list[str]:
         """Put rows as `copied` gives them in place of earlier ones.

@@ -111,13 +111,13 @@ class Pipeline:
         for retraction in batch.retractions:
             end = bisect_left(places, retraction.origin[:2], start)
             if end > start:
-                part = readings.take(np.arange(start, end))
+                part = readings.part(start, end)
                 yield from self._reading_steps(batch, part, partition, now=now, last=False)
             if wanted := corrections.forgotten_retraction(retraction, partition):
                 yield _wanted(wanted, batch, retraction.origin, partition)
             yield self._corrections.retract(batch.chunk, retraction, partition)
             start = end
-        rest = readings.take(np.arange(start, len(readings))) if start else readings
+        rest = readings.part(start, len(readings))
         yield from self._reading_steps(batch, rest, partition, now=now, last=True)
 
     def _reading_steps(
@@ -126,11 +126,11 @@ class Pipeline:
         start, patients = 0, partition.patients
         while True:
             end = self._end_of_step(readings, start)
-            part = readings.take(np.arange(start, end)) if end - start < len(readings) else readings
+            part = readings.part(start, end)
             known = memory.known(part, patients)
             size = corrections.end_of_step(part, known.seen, partition.checkpoint.looked_up)
             if size < len(part):
-                part = part.take(np.arange(size))
+                part = part.part(0, size)
                 known = memory.known(part, patients)
             end = start + size
             if wanted := corrections.forgotten(part, partition):
@@ -168,21 +168,18 @@ class Pipeline:
 
     def _end_of_step(self, readings: Readings, start: int) -> int:
         """The first reading that no longer fits into a step which begins at `start`."""
-        patients = readings.patient_id
-        changed = set(patients[start:])
-        fixed = ROW.itemsize + RECORD_OVERHEAD
-        end = len(readings)
-        if len(changed) * fixed + 4 * sum(map(len, changed)) <= self.step_bytes:
-            return end
-        room, seen = self.step_bytes, set[str]()
-        for position in range(start, end):
-            patient = patients[position]
-            if patient not in seen:
-                seen.add(patient)
-                room -= fixed + 4 * len(patient)
-                if room < 0 and position > start:
-                    return position
-        return end
+        patients, end = readings.patient_id, start + 1
+        longest = max(map(len, patients), default=0)
+        room = self.step_bytes // (ROW.itemsize + RECORD_OVERHEAD + 4 * longest)
+        changed = set(patients[start:end])
+        while end < len(patients) and room > len(changed):
+            # As many readings as there is room for patients fit in any case.
+            more = patients[end : end + room - len(changed)]
+            changed.update(more)
+            end += len(more)
+        while end < len(patients) and patients[end] in changed:
+            end += 1
+        return min(end, len(patients))
 
     def _step(
         self,

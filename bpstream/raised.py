@@ -19,7 +19,7 @@ from bpstream.clinical.categories import SEVERITY_NAMES
 from bpstream.clinical.conditions import MEASURES, Positions
 from bpstream.document import micros
 from bpstream.encoding import Judged
-from bpstream.jsonlines import Bytes, lines, parts, texts
+from bpstream.jsonlines import Bytes, Parts, lines, parts, texts
 from bpstream.limits import DEFAULT, PATIENT, PROFILE
 from bpstream.reading import Readings
 from bpstream.rendered import Rendered
@@ -36,7 +36,7 @@ _NOTHING = dict.fromkeys(Alert.__struct_fields__[:10], "")
 _END = msgspec.convert(_NOTHING, Alert).encode().partition(b'"document_id":null')[2]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Raised(Sequence[Alert]):
     """Alerts as they are published, and what is counted of them; each is an `Alert` when asked for.
 
@@ -45,7 +45,7 @@ class Raised(Sequence[Alert]):
 
     key: list[bytes]
     """Of the record: the patient's id, or the rule's name where it is about no patient."""
-    line: list[bytes]
+    line: Parts
     """What `Alert.encode` gives."""
     kind: Sequence[tuple[str, str, str]]
     """Rule, severity and state."""
@@ -61,7 +61,7 @@ class Raised(Sequence[Alert]):
         alerts = list(alerts)
         return cls(
             key=[(alert.patient_id or alert.rule).encode() for alert in alerts],
-            line=encoded(alerts),
+            line=parts(encoded(alerts)),
             kind=tuple((alert.rule, alert.severity, alert.state) for alert in alerts),
             fired_at=[
                 micros(alert.taken_at)
@@ -72,7 +72,7 @@ class Raised(Sequence[Alert]):
         )
 
     def __len__(self) -> int:
-        return len(self.line)
+        return len(self.key)
 
     @overload
     def __getitem__(self, at: int) -> Alert: ...
@@ -82,8 +82,14 @@ class Raised(Sequence[Alert]):
 
     def __getitem__(self, at: int | slice) -> Alert | list[Alert]:
         if isinstance(at, slice):
-            return list(map(_decode, self.line[at]))
-        return _decode(self.line[at])
+            return list(map(_decode, self.line.take(at).each()))
+        return _decode(self.line.take([at]).joined())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
 
 
 class Teller:
@@ -145,7 +151,7 @@ class Teller:
                     b'"' + _END,
                 ],
                 n,
-            ).each(),
+            ),
             kind=kind,
             fired_at=taken_at[fires].tolist(),
             over=alert_id[is_over].astype("U16").tolist(),

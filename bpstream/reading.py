@@ -5,9 +5,10 @@ Pressures are mmHg and NaN where the Observation has none; times are microsecond
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, fields
 from enum import IntEnum, IntFlag
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -214,6 +215,15 @@ class Readings:
             version=self.version[rows],
         )
 
+    def part(self, start: int, end: int) -> Self:
+        """The readings from position `start` on and before `end`."""
+        if end - start == len(self):
+            return self
+        columns: dict[str, Any] = {name: copy(getattr(self, name)[start:end]) for name in _COLUMNS}
+        there = range(start, end) if self.details else ()
+        details = {at - start: self.details[at] for at in there if at in self.details}
+        return type(self)(**columns, details=details)
+
     def details_of(self, position: int) -> Details:
         """What travels unchanged with the reading there."""
         return self.details.get(position) or Details(
@@ -252,6 +262,9 @@ class Readings:
         )
         order = sorted(range(len(both)), key=lambda i: both.origin[i][:2])
         return both.take(np.array(order, np.intp))
+
+
+_COLUMNS = [each.name for each in fields(Readings) if each.name != "details"]
 
 
 @dataclass(slots=True)

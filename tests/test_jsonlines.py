@@ -41,7 +41,7 @@ def test_texts_are_read_as_they_were_written(strings):
 
 @given(st.lists(st.none() | letters))
 def test_a_field_is_there_where_it_has_a_value(strings):
-    found = read(b'{"a":1', optional("b", strings), b"}", n=len(strings))
+    found = read(b'{"a":1', *optional("b", strings), b"}", n=len(strings))
     assert found == [{"a": 1} if each is None else {"a": 1, "b": each} for each in strings]
 
 

@@ -21,14 +21,27 @@ def load(library: Path) -> CDLL | None:
         loops = PyDLL(str(library))
     except OSError:
         return None
-    loops.write_lines.argtypes = [c_void_p, c_int64, c_int64, c_int64, c_void_p, c_void_p]
+    loops.write_lines.argtypes = [c_void_p, c_int64, c_void_p, c_void_p, c_int64, c_int64, c_int64]
     loops.write_lines.restype = c_int64
     loops.read_shape.argtypes = [
-        *(c_char_p, c_void_p, c_int64),
+        *(c_char_p, c_void_p, c_void_p, c_int64),
         *(c_char_p, c_void_p, c_void_p, c_int64),
         *(c_void_p, c_void_p, c_void_p, c_void_p),
     ]
     loops.read_shape.restype = c_int64
+    loops.read_records.argtypes = [
+        *(c_char_p, c_int64, c_void_p, c_int64, c_int64),
+        *(c_void_p, c_int64),
+    ]
+    loops.read_records.restype = c_int64
+    loops.write_records.argtypes = [
+        *(c_void_p, c_void_p, c_int64, c_int64),
+        *(c_char_p, c_void_p, c_void_p),
+        *(c_char_p, c_void_p, c_void_p),
+    ]
+    loops.write_records.restype = c_int64
+    loops.crc32c.argtypes = [c_void_p, c_int64, c_int64]
+    loops.crc32c.restype = c_int64
     return loops
 
 

@@ -1,6 +1,6 @@
-/* The two loops of the hot path that touch every byte of every message and of every document.
+/* The loops of the hot path that touch every byte of every message and of every document.
  *
- * No Python in here: the caller (jsonlines.py, fhir/shapes.py) owns all memory, has made room for
+ * No Python in here: the caller (named above each part) owns all memory, has made room for
  * the most that can be written, and says how long everything is.
  */
 
@@ -117,10 +117,11 @@ static inline char *append_moment(char *to, int64_t moment) {
     return append_two(to, behind % 100);
 }
 
-/* Write the lines `first` to `last` (not that one) to `out`, and to ends[0 ...] where each ends.
+/* Write the lines `first` to `last` (not that one) to `out`, and to ends[first ...] where each ends,
+ * of a text that has `before` bytes in front of them.
  * Returns how many bytes they take; -1 where there is a number or a moment that is not written here. */
-int64_t write_lines(const piece *pieces, int64_t count, int64_t first, int64_t last, char *out,
-                    int64_t *ends) {
+int64_t write_lines(const piece *pieces, int64_t count, char *out, int64_t *ends, int64_t first,
+                    int64_t last, int64_t before) {
     char *to = out;
     for (int64_t row = first; row < last; row++) {
         for (const piece *each = pieces; each < pieces + count; each++) {
@@ -146,7 +147,7 @@ int64_t write_lines(const piece *pieces, int64_t count, int64_t first, int64_t l
             }
             if (!to) return -1;
         }
-        *ends++ = to - out;
+        ends[row] = before + (to - out);
     }
     return to - out;
 }
@@ -204,17 +205,20 @@ static inline const char *end_of_number(const char *at, const char *end, double 
 
 /* Read those of `n` messages that are nothing but the literals with a value between each two.
  *
- * bounds[i] to bounds[i + 1] is message i.  `literal` has the literals one after the other, of
+ * begins[i] to ends[i] is message i; both are -1 where there is none.  `literal` has the literals one after the other, of
  * `lengths`, one more than there are values.  A text or an id is added to texts[v], with a line's
  * end behind it, and used[v] is how much of that is used; a number is added to numbers[v].
  * fits[i] becomes 1 for each message that was read.  Returns how many. */
-int64_t read_shape(const char *text, const int64_t *bounds, int64_t n, const char *literal,
-                   const int64_t *lengths, const int8_t *kinds, int64_t values, char *const *texts,
-                   int64_t *used, double *const *numbers, uint8_t *fits) {
+int64_t read_shape(const char *text, const int64_t *begins, const int64_t *ends, int64_t n,
+                   const char *literal, const int64_t *lengths, const int8_t *kinds,
+                   int64_t values, char *const *texts, int64_t *used, double *const *numbers,
+                   uint8_t *fits) {
     int64_t found = 0;
     for (int64_t i = 0; i < n; i++) {
-        const char *at = text + bounds[i], *end = text + bounds[i + 1], *wanted = literal;
-        const char *begins[MOST_VALUES], *behind[MOST_VALUES];
+        fits[i] = 0;
+        if (begins[i] < 0) continue;
+        const char *at = text + begins[i], *end = text + ends[i], *wanted = literal;
+        const char *before[MOST_VALUES], *behind[MOST_VALUES];
         double number[MOST_VALUES];
         int64_t v;
         for (v = 0;; v++) {
@@ -225,7 +229,7 @@ int64_t read_shape(const char *text, const int64_t *bounds, int64_t n, const cha
             at += lengths[v];
             wanted += lengths[v];
             if (v == values) break;
-            begins[v] = at;
+            before[v] = at;
             at = kinds[v] == NUMBER ? end_of_number(at, end, &number[v])
                                     : end_of_text(at, end, kinds[v]);
             if (!at) break;
@@ -238,8 +242,8 @@ int64_t read_shape(const char *text, const int64_t *bounds, int64_t n, const cha
                 numbers[v][found] = number[v];
                 continue;
             }
-            int64_t length = behind[v] - begins[v];
-            memcpy(texts[v] + used[v], begins[v], length);
+            int64_t length = behind[v] - before[v];
+            memcpy(texts[v] + used[v], before[v], length);
             used[v] += length;
             texts[v][used[v]++] = '\n';
         }
@@ -247,3 +251,156 @@ int64_t read_shape(const char *text, const int64_t *bounds, int64_t n, const cha
     }
     return found;
 }
+
+/* ---- stream/unpacking.py, stream/packing.py: record batches as Kafka has them ------------- */
+
+/* Where things stand in one: https://kafka.apache.org/documentation/#recordbatch */
+enum {
+    BASE_OFFSET = 0,
+    LENGTH = 8,
+    MAGIC = 16,
+    ATTRIBUTES = 21,
+    BASE_TIME = 27,
+    LAST_TIME = 35,
+    COUNT = 57,
+    RECORDS = 61
+};
+enum { MAGIC_NOW = 2, IS_COMPRESSED = 7, IS_TIME_OF_APPEND = 8 };
+enum column { OFFSET, TIME, KEY_BEGINS, KEY_ENDS, VALUE_BEGINS, VALUE_ENDS };
+
+static inline int64_t big_endian(const char *at, int bytes) {
+    uint64_t value = 0;
+    for (int i = 0; i < bytes; i++) value = value << 8 | (uint8_t)at[i];
+    return (int64_t)value;
+}
+
+/* A number of seven bits a byte, its sign in the lowest; NULL where it has no end. */
+static inline const char *read_varint(const char *at, const char *end, int64_t *value) {
+    uint64_t bits = 0;
+    for (int shift = 0; at && at < end && shift < 64; shift += 7) {
+        uint8_t byte = (uint8_t)*at++;
+        bits |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80) {
+            *value = (int64_t)(bits >> 1) ^ -(int64_t)(bits & 1);
+            return at;
+        }
+    }
+    return NULL;
+}
+
+/* A length, and so many bytes; a length below zero says that there is nothing: -1 and -1. */
+static inline const char *read_bytes(const char *text, const char *at, const char *end,
+                                     int64_t *begins, int64_t *ends) {
+    int64_t length;
+    at = read_varint(at, end, &length);
+    if (!at || length > end - at) return NULL;
+    *begins = *ends = -1;
+    if (length < 0) return at;
+    *begins = at - text;
+    *ends = *begins + length;
+    return at + length;
+}
+
+/* Read the records from offset `first` on of batches that begin at begins[0 ...] of `text`, which
+ * has `size` bytes, and has all of each batch.
+ *
+ * Column c of record i is columns[c * room + i].  Returns how many records, at most `room`; -1 where
+ * one has headers, or a batch is compressed, of an old format, or not what it says. */
+int64_t read_records(const char *text, int64_t size, const int64_t *begins, int64_t batches,
+                     int64_t first, int64_t *columns, int64_t room) {
+    int64_t n = 0;
+    for (int64_t b = 0; b < batches; b++) {
+        const char *batch = text + begins[b];
+        if (size - begins[b] < RECORDS || batch[MAGIC] != MAGIC_NOW) return -1;
+        const char *end = batch + LENGTH + 4 + big_endian(batch + LENGTH, 4);
+        int64_t attributes = big_endian(batch + ATTRIBUTES, 2);
+        if (end > text + size || attributes & IS_COMPRESSED) return -1;
+        int64_t left = big_endian(batch + COUNT, 4);
+        const char *at = batch + RECORDS;
+        for (; left > 0; left--) {
+            int64_t length, time, offset, headers;
+            at = read_varint(at, end, &length);
+            if (!at || length < 1 || length > end - at || n == room) return -1;
+            const char *behind = at + length;
+            at = read_varint(at + 1, behind, &time);
+            at = read_varint(at, behind, &offset);
+            int64_t *row = columns + n;
+            if (at) at = read_bytes(text, at, behind, row + KEY_BEGINS * room, row + KEY_ENDS * room);
+            if (at)
+                at = read_bytes(text, at, behind, row + VALUE_BEGINS * room, row + VALUE_ENDS * room);
+            at = read_varint(at, behind, &headers);
+            if (at != behind || headers) return -1;
+            row[OFFSET * room] = big_endian(batch + BASE_OFFSET, 8) + offset;
+            row[TIME * room] = attributes & IS_TIME_OF_APPEND
+                                   ? big_endian(batch + LAST_TIME, 8)
+                                   : big_endian(batch + BASE_TIME, 8) + time;
+            n += row[OFFSET * room] >= first;
+        }
+    }
+    return n;
+}
+
+static inline char *append_varint(char *to, int64_t value) {
+    uint64_t bits = (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+    for (; bits >= 0x80; bits >>= 7) *to++ = (char)(bits | 0x80);
+    *to++ = (char)bits;
+    return to;
+}
+
+static inline int64_t size_of_varint(int64_t value) {
+    char digits[10];
+    return append_varint(digits, value) - digits;
+}
+
+/* Append those of `n` records that fit to a batch of which `used` bytes are there: without headers,
+ * and of the batch's own time.  The first one is appended in any case; all take less than `room`.
+ *
+ * Key and value of record i are begins[i] to ends[i] of their texts.  Returns how many it took. */
+int64_t write_records(char *out, int64_t *used, int64_t room, int64_t n, const char *keys,
+                      const int64_t *key_begins, const int64_t *key_ends, const char *values,
+                      const int64_t *value_begins, const int64_t *value_ends) {
+    char *to = out + *used;
+    int64_t i;
+    for (i = 0; i < n; i++) {
+        int64_t key = key_ends[i] - key_begins[i], value = value_ends[i] - value_begins[i];
+        /* Beside these: attributes, time, and how many headers, a byte each. */
+        int64_t length = 3 + size_of_varint(i) + size_of_varint(key) + key + size_of_varint(value) +
+                         value;
+        if (i && to - out + size_of_varint(length) + length >= room) break;
+        to = append_varint(to, length);
+        *to++ = 0;
+        to = append_varint(to, 0);
+        to = append_varint(to, i);
+        to = append_varint(to, key);
+        to = append(to, keys + key_begins[i], key);
+        to = append_varint(to, value);
+        to = append(to, values + value_begins[i], value);
+        to = append_varint(to, 0);
+    }
+    *used = to - out;
+    return i;
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <nmmintrin.h>
+
+__attribute__((target("sse4.2"))) static int64_t crc32c_of(const char *at, const char *end) {
+    uint64_t crc = 0xffffffff, eight;
+    for (; end - at >= 8; at += 8) {
+        memcpy(&eight, at, 8);
+        crc = _mm_crc32_u64(crc, eight);
+    }
+    for (; at < end; at++) crc = _mm_crc32_u8((uint32_t)crc, (uint8_t)*at);
+    return (uint32_t)~crc;
+}
+
+/* The checksum of a part of the text (RFC 3720, appendix B.4); -1 where the processor has none. */
+int64_t crc32c(const char *text, int64_t begin, int64_t end) {
+    return __builtin_cpu_supports("sse4.2") ? crc32c_of(text + begin, text + end) : -1;
+}
+#else
+int64_t crc32c(const char *text, int64_t begin, int64_t end) {
+    (void)text, (void)begin, (void)end;
+    return -1;
+}
+#endif

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bpstream.compiled import LOOPS, address
 from bpstream.fhir.forms import PATIENT, PRACTITIONER
+from bpstream.messages import Messages
 
 _MOST = 4
 """Shapes that are known at a time: a message is compared with one after the other."""
@@ -79,19 +80,18 @@ class Shape:
         self._kinds = np.array([_KINDS[name] for name in names], np.int8)
         self._in_words = in_words
 
-    def read(self, loops: CDLL, values: Sequence[bytes | None]) -> Found:
+    def read(self, loops: CDLL, messages: Messages) -> Found:
         """What stands in those of the messages that have this shape."""
-        held = [value or b"" for value in values]
-        n, text = len(held), b"".join(held)
-        bounds = np.zeros(n + 1, np.int64)
-        np.cumsum(np.fromiter(map(len, held), np.int64, n), out=bounds[1:])
+        n = len(messages)
+        begins, ends = map(np.ascontiguousarray, (messages.begins, messages.ends))
         is_number = self._kinds == _NUMBER
         # Room for the most that there can be: what is not used takes no memory.
-        texts = [np.empty(0 if each else len(text) + n, np.uint8) for each in is_number]
+        most = int((ends - begins).sum()) + n
+        texts = [np.empty(0 if each else most, np.uint8) for each in is_number]
         numbers = [np.empty(n if each else 0) for each in is_number]
         used, fits = np.zeros(len(texts), np.int64), np.empty(n, np.bool_)
         found = loops.read_shape(
-            *(text, address(bounds), n),
+            *(messages.text, address(begins), address(ends), n),
             *(self._literal, address(self._lengths), address(self._kinds), len(self._kinds)),
             *(_addresses(texts), address(used), _addresses(numbers), address(fits)),
         )
@@ -126,15 +126,15 @@ class Shapes:
         parts, left = list[Found](), np.arange(len(values))
         if self._loops is None:
             return parts, left
-        fitted, others = list[tuple[int, Shape]](), values
+        fitted, others = list[tuple[int, Shape]](), Messages.of(values)
         for shape in self._known:
             found = shape.read(self._loops, others)
             fitted.append((len(found.at), shape))
             if not len(found.at):
                 continue
             parts.append(found._replace(at=left[found.at]))
-            left = np.delete(left, found.at)
-            others = [values[at] for at in left.tolist()]
+            unfit = np.delete(np.arange(len(left)), found.at)
+            left, others = left[unfit], others.take(unfit)
         # What most messages were of is tried first on the next ones.
         fitted.sort(key=itemgetter(0), reverse=True)
         self._known = [shape for _, shape in fitted]
@@ -149,7 +149,7 @@ class Shapes:
             return
         for separators in _SEPARATORS:
             shape = _shape_of(message, separators, in_words=in_words)
-            if shape is not None and len(shape.read(self._loops, [message]).at):
+            if shape is not None and len(shape.read(self._loops, Messages.of([message])).at):
                 self._known = [*self._known[: _MOST - 1], shape]
                 return
 

@@ -15,9 +15,11 @@ from msgspec.structs import replace
 
 from bpstream.acknowledgements import SaidBook
 from bpstream.alert import CHANGED, FIRING, Alert
+from bpstream.jsonlines import Parts, parts
 from bpstream.raised import Raised
 from bpstream.stream.metrics import Metrics
-from bpstream.stream.publish import Publisher, Record
+from bpstream.stream.packing import Columns
+from bpstream.stream.publish import Publisher
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ class Alerts:
         if not alerts:
             return
         raised = alerts if isinstance(alerts, Raised) else Raised.of(alerts)
-        records = list(map(Record, raised.key, self._marked(raised)))
+        records = Columns(raised.key, self._marked(raised))
         await self._publisher.publish(self._topic, records, partitions=self._partitions)
         over = [each for each in raised.over if self._said.was_acknowledged(each)]
         if over and self._forget is not None:
@@ -89,7 +91,7 @@ class Alerts:
             return alert.kind
         return f"patient {_printable(alert.patient_id)}"
 
-    def _marked(self, raised: Raised) -> list[bytes]:
+    def _marked(self, raised: Raised) -> Parts:
         """The lines; of a silenced alert one that says so.
 
         A recovery is told all the same: who knows of the alert is to know that it is over.
@@ -97,7 +99,7 @@ class Alerts:
         patients, rules = self._said.silenced()
         if not (patients or rules):
             return raised.line
-        lines, now = list(raised.line), time.time_ns() // 1000
+        lines, now = raised.line.each(), time.time_ns() // 1000
         keys = {patient_id.encode() for patient_id in patients}
         for at, (key, (rule, severity, state)) in enumerate(
             zip(raised.key, raised.kind, strict=True)
@@ -107,7 +109,7 @@ class Alerts:
             alert = raised[at]
             if self._said.silence(alert.patient_id, rule, severity, now=now) is not None:
                 lines[at] = replace(alert, silenced=True).encode()
-        return lines
+        return parts(lines)
 
 
 def _printable(patient_id: str) -> str:

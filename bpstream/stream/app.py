@@ -38,8 +38,9 @@ from bpstream.stream.health import Health
 from bpstream.stream.metrics import Metrics, total
 from bpstream.stream.movement import Movement
 from bpstream.stream.notifier import notifiers
+from bpstream.stream.packing import Record
 from bpstream.stream.partitioner import partition_of
-from bpstream.stream.publish import BATCH_BYTES, Publisher, Record
+from bpstream.stream.publish import BATCH_BYTES, Publisher
 from bpstream.stream.sinks import new_archive, new_index
 from bpstream.stream.stores import Stores
 from bpstream.stream.tables import Changelog, OwnedPartition, PatientTable, Tables

@@ -20,6 +20,7 @@ from bpstream.batch import Batch, Step, Wanted
 from bpstream.checkpoint import Checkpoint
 from bpstream.chunk import Chunk
 from bpstream.fitting import fit, names_of
+from bpstream.messages import size
 from bpstream.pipeline import Pipeline
 from bpstream.release import Release
 from bpstream.silence import Silence
@@ -265,7 +266,7 @@ class Classifier:
 
 def _held(chunk: Chunk) -> int:
     """Bytes of a chunk's messages, which are held until its last step is stored."""
-    return sum(map(len, filter(None, chunk.values))) + _MESSAGE_OVERHEAD * len(chunk)
+    return size(chunk.values) + _MESSAGE_OVERHEAD * len(chunk)
 
 
 def _hold_together(partition: OwnedPartition, message: Any) -> None:

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from bpstream.chunk import Chunk
 from bpstream.reading import Origin
-from bpstream.stream.publish import Publisher, Record, TooLarge
+from bpstream.stream.packing import Record
+from bpstream.stream.publish import Publisher, TooLarge
 
 log = logging.getLogger(__name__)
 

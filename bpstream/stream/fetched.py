@@ -33,8 +33,8 @@ class Records(Sequence[Fetched]):
     offsets: NDArray[np.int64]
     timestamps: NDArray[np.int64]
     """Milliseconds since 1970; -1 where the producer's format has none.  Shape ``(n,)``."""
-    keys: list[bytes | None]
-    values: list[bytes | None]
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
     headers: Mapping[int, Headers]
     """By position, of those that have any."""
 

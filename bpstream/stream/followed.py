@@ -16,8 +16,9 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from bpstream.settings import Settings
 from bpstream.stream import security
 from bpstream.stream.health import Health
+from bpstream.stream.packing import Record
 from bpstream.stream.partitioner import partition_of
-from bpstream.stream.publish import Publisher, Record
+from bpstream.stream.publish import Publisher
 
 log = logging.getLogger(__name__)
 

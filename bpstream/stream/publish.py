@@ -8,22 +8,20 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import islice
 from random import uniform
 from typing import Any
 
-import msgspec
 from aiokafka.errors import (
     KafkaError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
 )
-from aiokafka.producer.message_accumulator import BatchBuilder
 
 from bpstream.errors import StartError
 from bpstream.stream.health import Health
 from bpstream.stream.metrics import Metrics
+from bpstream.stream.packing import Record, packed
 from bpstream.stream.partitioner import partitions_of
 
 log = logging.getLogger(__name__)
@@ -34,19 +32,8 @@ _FINAL = (MessageSizeTooLargeError, RecordListTooLargeError, TopicAuthorizationF
 BATCH_BYTES = 1_000_000
 """Of a record batch: what a broker takes as it comes."""
 
-_EMPTY: list[tuple[str, bytes]] = []
-
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 10.0
 """Seconds: at most so long before a record batch is sent again; twice as long each time."""
-
-
-class Record(msgspec.Struct, frozen=True, gc=False):
-    """What is published: key, value, headers, and a time (ms since 1970) or now."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
-    timestamp: int | None = None
 
 
 class TooLarge(Exception):
@@ -88,7 +75,7 @@ class Publisher:
         """
         start, offset = 0, -1
         while start < len(records):
-            batch, end = self._filled(records, start, topic)
+            batch, end = self._packed(records, start, topic)
             if end < len(records) and topic in self.whole:
                 raise RuntimeError(
                     f"{len(records)} records for {topic} do not fit into one record batch of "
@@ -98,21 +85,9 @@ class Publisher:
             start = end
         return offset
 
-    def _filled(self, records: Sequence[Record], start: int, topic: str) -> tuple[Any, int]:
+    def _packed(self, records: Sequence[Record], start: int, topic: str) -> tuple[Any, int]:
         """A batch of the records from `start` on, and the position of the first left out."""
-        batch = BatchBuilder(self.whole.get(topic, BATCH_BYTES), compression_type=0)
-        # What `batch.append` calls; by it a record would cost more than twice as much.
-        append = batch._builder.append
-        now, count = time.time_ns() // 1_000_000, 0
-        for record in islice(records, start, None):
-            at = now if record.timestamp is None else record.timestamp
-            headers = list(record.headers) if record.headers else _EMPTY
-            if append(count, at, record.key, record.value, headers) is None:
-                batch.close()
-                break
-            count += 1
-        batch._relative_offset = count
-        return batch, start + count
+        return packed(records, start, room=self.whole.get(topic, BATCH_BYTES))
 
     async def _send(self, batch: Any, records: Sequence[Record], topic: str, partition: int) -> int:
         longest = _FIRST_WAIT
@@ -125,7 +100,7 @@ class Publisher:
                 self._failed(topic, error)
             await asyncio.sleep(uniform(0.0, longest))  # noqa: S311 - spreads retries
             longest = min(2 * longest, _LONGEST_WAIT)
-            batch, _ = self._filled(records, 0, topic)
+            batch, _ = self._packed(records, 0, topic)
 
     async def _send_once(self, batch: Any, count: int, topic: str, partition: int) -> int:
         asked = time.monotonic()

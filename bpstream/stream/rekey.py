@@ -13,7 +13,7 @@ from bpstream.batch import Batch
 from bpstream.chunk import Chunk, Kept, Origins
 from bpstream.reading import Origin
 from bpstream.stream.fetched import Records
-from bpstream.stream.publish import Record
+from bpstream.stream.packing import Record
 
 _ORIGIN = "origin"
 _PATH = "path"

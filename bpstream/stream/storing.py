@@ -18,7 +18,8 @@ from bpstream.stream.counts import count_chunk, count_step
 from bpstream.stream.dead_letters import REFUSED, DeadLetter, DeadLetters
 from bpstream.stream.intake import Intake
 from bpstream.stream.metrics import Metrics
-from bpstream.stream.publish import Publisher, Record
+from bpstream.stream.packing import Record
+from bpstream.stream.publish import Publisher
 from bpstream.stream.stages import Stages
 from bpstream.stream.stores import PartitionLost, Stores
 from bpstream.stream.tables import OwnedPartition, PatientTable

@@ -20,11 +20,13 @@ from faust.types import TP
 from bpstream import checkpoint as checkpoints
 from bpstream.batch import MOST_ROWS, Partition
 from bpstream.checkpoint import Archived, Checkpoint, Claim, Paused, epoch_of
+from bpstream.copied import Copied
 from bpstream.errors import StartError
 from bpstream.patients import Patients, stamp_of
 from bpstream.stream.delivery import ChunkSchema
 from bpstream.stream.fetched import Records
-from bpstream.stream.publish import Publisher, Record
+from bpstream.stream.packing import Columns, Record
+from bpstream.stream.publish import Publisher
 
 log = logging.getLogger(__name__)
 
@@ -343,8 +345,13 @@ class PatientTable:
 
         Returns once Kafka has it: from then on a recovery knows of the step.
         """
-        records = [Record(checkpoints.KEY, checkpoint.encode())]
-        records += [Record(patient_id.encode(), row) for patient_id, row in rows]
+        records: Sequence[Record]
+        if isinstance(rows, Copied):
+            keys = [checkpoints.KEY, *map(str.encode, rows.ids)]
+            records = Columns(keys, rows.behind(checkpoint.encode()))
+        else:
+            records = [Record(checkpoints.KEY, checkpoint.encode())]
+            records += [Record(patient_id.encode(), row) for patient_id, row in rows]
         partition.changelog_offset = await self._publisher.publish_to(
             self.changelog, partition.number, records
         )

@@ -20,7 +20,8 @@ from bpstream.alarms import Alarms
 from bpstream.settings import Settings
 from bpstream.stream import security
 from bpstream.stream.alerts import Alerts
-from bpstream.stream.publish import Publisher, Record
+from bpstream.stream.packing import Record
+from bpstream.stream.publish import Publisher
 from bpstream.stream.tables import OwnedPartition, PatientTable
 from bpstream.stream.topics import ward_topic_of
 from bpstream.ward import Judgement, Ward

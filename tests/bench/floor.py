@@ -1,22 +1,23 @@
 """`python -m tests.bench.floor`: what a reading costs in calls that no design of the worker saves.
 
-Each message is taken out of its record batch (aiokafka's, in Cython) and read by its shape (the
-loop in C), its document has an id (BLAKE2) and is put together, and so are the alerts it makes;
-alerts and changed rows stand in record batches.  Measured are these calls and nothing else, each
-on what the worker's pipeline made of the same messages: no socket, no judging, no state.  The
-worker itself is measured beside them.
+Each message is found in its record batch and read by its shape, its document has an id (BLAKE2)
+and is put together, and so are the alerts it makes; alerts and changed rows stand in record
+batches.  What is not BLAKE2 or a copy is a loop in C.  Measured are these calls and nothing else,
+each on what the worker's pipeline made of the same messages: no socket, no judging, no state.
+The worker itself is measured beside them.
 """
 
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
-from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
+from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 
 from bpstream.batch import Partition, Step
 from bpstream.collecting import collect_seldom
@@ -24,9 +25,12 @@ from bpstream.compiled import LOOPS
 from bpstream.document import Document
 from bpstream.fhir.identity import DIGEST_BYTES
 from bpstream.fhir.shapes import Shapes
+from bpstream.jsonlines import lines as lines_of
 from bpstream.jsonlines import parts
 from bpstream.raised import Raised
 from bpstream.settings import Settings
+from bpstream.stream.packing import Columns, packed
+from bpstream.stream.unpacking import Fetch, as_columns
 from tests.bench.in_memory import chunks_of, fetched, measured_pipeline
 from tests.bench.job import NoResult
 from tests.bench.peer import Task, ask
@@ -70,13 +74,12 @@ def spent_on(task: Task) -> Spent:
     partitions = [Partition(number) for number in range(PARTITIONS)]
     shapes = _shapes_of(messages)
     for number, chunk in chunks_of(messages, Settings().batch_size):
-        sent = _batch((b"", value or b"") for value in chunk.values)
-        with spent.on("taken out of its record batch"):
-            came = DefaultRecordBatch(sent)
-            came.validate_crc()
-            values = [record.value for record in came]
+        values = [value or b"" for value in chunk.values]
+        came = _came(bytes(_batch(Columns([b""] * len(values), parts(values)))))
+        with spent.on("found in its record batch"):
+            (records,) = came
         with spent.on("read by its shape"):
-            shapes.read(values)
+            shapes.read(records.values)
         batch = pipeline.read(chunk, partitions[number])
         for step in pipeline.steps(batch, partitions[number], now=time.time_ns() // 1000):
             assert isinstance(step, Step)
@@ -94,30 +97,36 @@ def _shapes_of(messages: Mapping[int, Sequence[Any]]) -> Shapes:
 
 
 def _spend(spent: Spent, step: Step) -> None:
-    lines = step.entries.parts().each()
-    documents = map(_decode, lines)
+    written = step.entries.parts()
+    documents = map(_decode, written.each())
     names = [f"{each.patient_id}\n{each.observation_id}".encode() for each in documents]
     with spent.on("its document has an id"):
         for name in names:
             blake2b(name, digest_size=DIGEST_BYTES).hexdigest()
     with spent.on("and is put together"):
-        b"".join(lines)
+        lines_of([written], len(written.begins))
     alerts = Raised.of(step.alerts)
-    text = parts(alerts.line)
     with spent.on("its alerts are put together"):
-        text.each()
+        lines_of([alerts.line], len(alerts))
+    told = Columns(alerts.key, alerts.line)
     with spent.on("and stand in record batches"):
-        _batch(zip(alerts.key, alerts.line, strict=True))
-    rows = [(patient_id.encode(), row) for patient_id, row in step.rows]
+        _batch(told)
+    rows = Columns([patient_id.encode() for patient_id in step.rows.ids], step.rows.rows)
     with spent.on("the row it changes stands in one"):
         _batch(rows)
 
 
-def _batch(records: Iterable[tuple[bytes, bytes]]) -> bytes:
-    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, 0, _ROOM)
-    for nth, (key, value) in enumerate(records):
-        builder.append(nth, 0, key, value, [])
-    return bytes(builder.build())
+def _came(data: bytes) -> PartitionRecords:
+    """A record batch, as it was fetched."""
+    at, *how = TopicPartition("fetched", 0), None, None, True, READ_COMMITTED
+    found = PartitionRecords(at, Fetch(data), [], 0, *how)
+    as_columns(found)
+    return found
+
+
+def _batch(records: Columns) -> Any:
+    batch, _ = packed(records, 0, room=_ROOM)
+    return batch._build()
 
 
 if __name__ == "__main__":

@@ -16,9 +16,12 @@ from bpstream.chunk import Chunk, Origins
 from bpstream.clinical import alarm_rules
 from bpstream.collecting import collect_seldom
 from bpstream.fhir.parse import Parser
+from bpstream.messages import Messages
 from bpstream.pipeline import Pipeline
 from bpstream.settings import Settings
 from bpstream.stream.partitioner import partitions_of
+from bpstream.stream.topics import CHANGELOG_BATCH_BYTES
+from bpstream.stream.topics import Topics as TopicsFound
 from tests.bench.job import Job
 from tests.bench.model import measured_model
 from tests.bench.peer import Meter, Task, answer
@@ -48,6 +51,7 @@ def measured_pipeline(topic: str) -> Pipeline:
         alarms=Alarms(alarm_rules.load()),
         home=lambda patient_ids: partitions_of([who.encode() for who in patient_ids], PARTITIONS),
         topic=topic,
+        step_bytes=TopicsFound(PARTITIONS, "", changelog_batch=CHANGELOG_BATCH_BYTES).step_bytes,
     )
 
 
@@ -89,8 +93,8 @@ def _chunk(number: int, messages: Sequence[Any]) -> Chunk:
     return Chunk(
         topic=messages[0].topic(),
         offset=offset,
-        values=[message.value() for message in messages],
-        keys=[message.key() for message in messages],
+        values=Messages.of([message.value() for message in messages]),
+        keys=Messages.of([message.key() for message in messages]),
         arrived_at=np.array([message.timestamp()[1] for message in messages], np.int64) * 1000,
         origins=Origins(np.full(n, number, np.int32), offset, np.zeros(n, np.int64)),
     )

@@ -12,8 +12,8 @@ from faust.types import TP
 from bpstream.alert import FIRING, PHYSIOLOGICAL, Alert
 from bpstream.checkpoint import CLAIM, KEY, Applied, Checkpoint, Claim
 from bpstream.stream.fetched import Records
+from bpstream.stream.packing import Record
 from bpstream.stream.partitioner import partition_of
-from bpstream.stream.publish import Record
 from bpstream.stream.tables import Changelog, OwnedPartition
 
 EPOCH_OF_TESTS = 1_769_722_371_619

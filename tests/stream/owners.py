@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from bpstream.stream.publish import Record
+from bpstream.stream.packing import Record
 from bpstream.stream.tables import OwnedPartition
 from tests.stream.helpers import TakesAll, a_checkpoint, a_claim, a_row
 

@@ -28,7 +28,7 @@ from bpstream.stream.letters.index import Count, LetterIndex, Selection
 from bpstream.stream.letters.letter import Letter, Mark
 from bpstream.stream.letters.reader import LetterReader
 from bpstream.stream.letters.retry import Retrier
-from bpstream.stream.publish import Record
+from bpstream.stream.packing import Record
 from tests.stream.brokers import everything_on, make_topic
 from tests.stream.helpers import EPOCH_OF_TESTS, TakesAll
 

@@ -27,7 +27,8 @@ from bpstream.reading import Origin
 from bpstream.stream.dead_letters import DeadLetter, DeadLetters
 from bpstream.stream.health import Health
 from bpstream.stream.metrics import Metrics, total
-from bpstream.stream.publish import BATCH_BYTES, Publisher, Record, TooLarge
+from bpstream.stream.packing import Record
+from bpstream.stream.publish import BATCH_BYTES, Publisher, TooLarge
 from tests.stream.brokers import everything_on, make_topic
 
 LARGEST_BATCH = 100_000

@@ -19,13 +19,19 @@ from confluent_kafka import Producer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bpstream.compiled import LOOPS
+from bpstream.messages import Messages
 from bpstream.stream.fetched import Fetched, Records
-from bpstream.stream.unpacking import as_columns, unpack_in_columns
+from bpstream.stream.unpacking import Fetch, _at_once, as_columns, unpack_in_columns
 from tests.stream.brokers import make_topic
 
 PARTITION = TopicPartition("fhir", 3)
-CONTROL = 0x20
+CONTROL, TIME_OF_APPEND = 0x20, 0x08
 KINDS = {ABORT_MARKER: b"\0\0\0\0", COMMIT_MARKER: b"\0\0\0\1"}
+
+needs_the_loops = pytest.mark.skipif(
+    LOOPS is None, reason="bpstream was installed without a compiler"
+)
 
 Told = tuple[int, bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 """Of a record in a batch: its place behind the first offset, key, value and headers."""
@@ -41,6 +47,7 @@ class Batch(NamedTuple):
     transactional: bool = False
     codec: int = 0
     marker: Any = None
+    appended_at: int = -1
 
     def encoded(self) -> bytes:
         builder = DefaultRecordBatchBuilder(
@@ -52,6 +59,9 @@ class Batch(NamedTuple):
         built = bytearray(builder.build())
         built[0:8] = self.offset.to_bytes(8, "big")
         built[22] |= CONTROL if self.marker else 0
+        if self.appended_at >= 0:
+            built[22] |= TIME_OF_APPEND
+            built[35:43] = self.appended_at.to_bytes(8, "big")
         built[23:27] = (self.span - 1).to_bytes(4, "big")
         built[17:21] = calc_crc32c(built[21:]).to_bytes(4, "big")
         return bytes(built)
@@ -66,10 +76,11 @@ def found(
     batches: Sequence[Batch | bytes],
     position: int = 0,
     aborted: Sequence[tuple[int, int]] = (),
+    kind: type[Any] = Fetch,
 ) -> PartitionRecords:
     """What a fetch from `position` on has brought."""
     log = b"".join(each if isinstance(each, bytes) else each.encoded() for each in batches)
-    records = MemoryRecords(log)
+    records = kind(log)
     return PartitionRecords(
         PARTITION, records, list(aborted), position, None, None, True, READ_COMMITTED
     )
@@ -93,7 +104,8 @@ headers = st.lists(st.tuples(st.text(max_size=2), texts), max_size=2)
 
 
 @st.composite
-def logs(draw):
+def logs(draw, codecs=(0, 1), headers=headers):
+    """Batches, a position and what was aborted; compressed or not: gzip comes with Python."""
     batches, offset = [], draw(st.integers(0, 3))
     for _ in range(draw(st.integers(1, 6))):
         span = draw(st.integers(1, 5))
@@ -106,8 +118,7 @@ def logs(draw):
             offset += 1
             continue
         told = [(place, draw(texts), draw(texts), draw(headers)) for place in places]
-        # Compressed or not; gzip comes with Python.
-        codec = draw(st.sampled_from([0, 1]))
+        codec = draw(st.sampled_from(codecs))
         batches.append(Batch(offset, span, told, producer, transactional, codec))
         offset += span + draw(st.integers(0, 2))
     aborted = draw(st.lists(st.tuples(st.sampled_from([7, 8]), st.integers(0, 20)), max_size=3))
@@ -116,9 +127,10 @@ def logs(draw):
     return batches, position, aborted
 
 
-@given(logs())
-def test_what_is_unpacked_and_where_it_goes_on_is_as_aiokafka_has_it(log):
-    ours, theirs = found(*log), found(*log)
+@given(logs() | logs(codecs=[0], headers=st.just([])), st.sampled_from([Fetch, MemoryRecords]))
+def test_what_is_unpacked_and_where_it_goes_on_is_as_aiokafka_has_it(log, kind):
+    """By the loop in C where that may be, and without it."""
+    ours, theirs = found(*log, kind), found(*log)
     assert in_columns(ours) == one_by_one(theirs)
     assert ours.next_fetch_offset == theirs.next_fetch_offset
 
@@ -165,6 +177,54 @@ def test_a_record_tells_all_that_it_holds():
         Fetched("fhir", 3, 4, 1004, b"p1", None, ()),
         Fetched("fhir", 3, 6, 1006, None, b"", (("retried", b""), ("path", None))),
     ]
+
+
+@needs_the_loops
+def test_messages_stay_where_they_were_fetched_unless_they_are_compressed_or_have_headers():
+    plain = [a_batch(0, 0, 1), a_batch(4, 0)]
+    for batches, kind in (
+        (plain, Messages),
+        ([*plain, a_batch(8, 0, codec=1)], list),
+        ([*plain, Batch(8, 1, [(0, b"k", b"v", [("path", b"")])])], list),
+    ):
+        records = found(batches)
+        as_columns(records)
+        (columns,) = records
+        assert (type(columns.keys), type(columns.values)) == (kind, kind)
+
+
+@pytest.mark.parametrize("kind", [Fetch, MemoryRecords])
+def test_a_batch_that_has_the_time_of_its_append_gives_it_to_its_records(kind):
+    records = in_columns(found([a_batch(4, 0, 1, appended_at=99)], kind=kind))
+    assert [each.timestamp for each in records] == [99, 99]
+
+
+@needs_the_loops
+@given(
+    st.lists(st.tuples(texts, texts), min_size=1, max_size=4),
+    st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=6),
+    st.integers(0, 200),
+)
+def test_a_batch_that_is_not_what_it_says_is_left_to_aiokafka_or_read(told, changes, cut):
+    """What the loop reads of it lies within what was fetched."""
+    told = [(place, key, value, []) for place, (key, value) in enumerate(told)]
+    data = bytearray(Batch(0, len(told), told).encoded())
+    for at, byte in changes:
+        if at < len(data):
+            data[at] = byte
+    data = bytes(data[: len(data) - cut])
+    records = _at_once("fhir", 3, data, [0], 0)
+    for each in records or ():
+        assert all(part is None or part in data for part in (each.key, each.value))
+
+
+@needs_the_loops
+@given(st.binary(max_size=80), st.data())
+def test_the_checksum_is_aiokafkas(text, data):
+    begin = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(begin, len(text)))
+    # -1 where the processor has no instruction for it.
+    assert LOOPS.crc32c(text, begin, end) in (calc_crc32c(text[begin:end]), -1)
 
 
 @pytest.mark.parametrize("before", [[], [a_batch(0, 0, 1)]])
