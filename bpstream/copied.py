@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
-import numpy as np
-
 from bpstream.jsonlines import Parts, parts
 
 
@@ -37,12 +35,3 @@ class Copied:
 
     def __hash__(self) -> int:
         return hash(tuple(self))
-
-    def behind(self, first: bytes) -> Parts:
-        """The rows, behind a first part."""
-        text, begins, ends = self.rows
-        return Parts(
-            text + first,
-            np.concatenate([[len(text)], begins]),
-            np.concatenate([[len(text) + len(first)], ends]),
-        )

@@ -16,7 +16,7 @@ from bpstream.document import Comparators, iso
 from bpstream.documents import Columns, Documents
 from bpstream.jsonlines import Parts, Piece, lines, optional, parts, texts
 from bpstream.reading import Details, Flag, Kind, Readings, Series
-from bpstream.rendered import Rendered
+from bpstream.rendered import Phrases
 
 _RISK_DIGITS = 6
 
@@ -116,7 +116,7 @@ def encode(
         b',"series":',
         _SERIES[readings.series],
         b',"flags":',
-        parts(_FLAGS.of(readings.flags)),
+        *_FLAGS.of(readings.flags),
         b',"document_id":"',
         texts(readings.document_id),
         b'","version":',
@@ -145,7 +145,7 @@ def encode(
             readings.patient_id,
             readings.practitioner_id,
             readings.taken_at,
-            text,
+            bytes(text),
             [0, *ends.tolist()],
         )
     )
@@ -155,11 +155,11 @@ def _named(model: Model) -> bytes:
     return _encode({"name": model.name, "version": model.version})
 
 
-def _names(flags: int) -> bytes:
-    return _encode(Flag(flags).names())
+def _names(flags: int) -> tuple[bytes]:
+    return (_encode(Flag(flags).names()),)
 
 
-_FLAGS = Rendered(_names)
+_FLAGS = Phrases(_names)
 
 
 def _early_warnings(warning: NDArray[np.float64]) -> Parts:

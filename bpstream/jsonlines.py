@@ -9,13 +9,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bpstream.compiled import LOOPS, address
+from bpstream.compiled import LOOPS, Memory, address
 
 
 class Parts(NamedTuple):
     """A part of one text for each line."""
 
-    text: bytes
+    text: bytes | memoryview
     begins: NDArray[np.int64]
     """Where in `text` each part begins, shape ``(n,)``."""
     ends: NDArray[np.int64]
@@ -23,7 +23,7 @@ class Parts(NamedTuple):
 
     def each(self) -> list[bytes]:
         """The part of each line."""
-        text, bounds = self.text, zip(self.begins.tolist(), self.ends.tolist(), strict=True)
+        text, bounds = bytes(self.text), zip(self.begins.tolist(), self.ends.tolist(), strict=True)
         return [text[begin:end] for begin, end in bounds]
 
     def sizes(self) -> list[int]:
@@ -140,16 +140,15 @@ def _compiled(loops: CDLL, pieces: Sequence[Piece], n: int) -> Parts:
     return Parts(b"".join(blocks), _begins(ends), ends)
 
 
-def _table(pieces: Sequence[Piece]) -> tuple[NDArray[np.int64], list[NDArray[Any]]]:
+def _table(pieces: Sequence[Piece]) -> tuple[NDArray[np.int64], list[Memory]]:
     """Each piece as `struct piece` in loops.c, and what has to be held while that is used."""
-    table, held = list[tuple[int, ...]](), list[NDArray[Any]]()
+    table, held = list[tuple[int, ...]](), list[Memory]()
 
-    def hold(column: NDArray[Any]) -> int:
-        held.append(np.ascontiguousarray(column))
+    def hold(memory: Memory) -> int:
+        held.append(np.ascontiguousarray(memory) if isinstance(memory, np.ndarray) else memory)
         return address(held[-1])
 
-    constants = b"".join([piece for piece in pieces if isinstance(piece, bytes)])
-    constant = hold(np.frombuffer(constants, np.uint8))
+    constant = hold(b"".join([piece for piece in pieces if isinstance(piece, bytes)]))
     for piece in pieces:
         if isinstance(piece, bytes):
             table.append((_CONSTANT, constant, len(piece), 0, 0))
@@ -157,12 +156,13 @@ def _table(pieces: Sequence[Piece]) -> tuple[NDArray[np.int64], list[NDArray[Any
         elif isinstance(piece, Parts):
             longest = int((piece.ends - piece.begins).max(initial=0))
             bounds = hold(piece.begins), hold(piece.ends)
-            table.append((_PARTS, hold(np.frombuffer(piece.text, np.uint8)), longest, *bounds))
+            table.append((_PARTS, hold(piece.text), longest, *bounds))
         elif piece.dtype.kind == "S":
             table.append((_BYTES, hold(piece), piece.itemsize, 0, 0))
         else:
             form, kind = _VALUES[piece.dtype.kind]
-            table.append((form, hold(piece.astype(kind, copy=False)), _LONGEST_VALUE, 0, 0))
+            values = piece.astype(kind, copy=False).view(f"V{np.dtype(kind).itemsize}")
+            table.append((form, hold(values), _LONGEST_VALUE, 0, 0))
     return np.array(table, np.int64).reshape(-1, 5), held
 
 

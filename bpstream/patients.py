@@ -148,12 +148,12 @@ class Patients:
 
         The end is left out of a patient without an arterial line.
         """
-        packed, size, end = whole(self._rows)[positions].tobytes(), ROW.itemsize, HISTORY.itemsize
-        of_line = np.frombuffer(packed, np.uint8).reshape(-1, size)[:, -end:].any(axis=1)
+        size, end = ROW.itemsize, HISTORY.itemsize
+        packed = whole(self._rows)[positions].view(np.uint8)
+        of_line = packed.reshape(-1, size)[:, -end:].any(axis=1)
         begins = np.arange(0, len(packed), size)
-        return Copied(
-            self.ids(positions), Parts(packed, begins, begins + np.where(of_line, size, size - end))
-        )
+        ends = begins + np.where(of_line, size, size - end)
+        return Copied(self.ids(positions), Parts(packed.data, begins, ends))
 
     def load(self, values: Mapping[str, bytes]) -> list[str]:
         """Put rows as `copied` gives them in place of earlier ones.

@@ -22,7 +22,7 @@ from bpstream.encoding import Judged
 from bpstream.jsonlines import Bytes, Parts, lines, parts, texts
 from bpstream.limits import DEFAULT, PATIENT, PROFILE
 from bpstream.reading import Readings
-from bpstream.rendered import Rendered
+from bpstream.rendered import Phrases, Rendered
 from bpstream.telling import STATES, crossed, shown
 
 ORIGINS = (DEFAULT, PROFILE, PATIENT)
@@ -62,7 +62,7 @@ class Raised(Sequence[Alert]):
         return cls(
             key=[(alert.patient_id or alert.rule).encode() for alert in alerts],
             line=parts(encoded(alerts)),
-            kind=tuple((alert.rule, alert.severity, alert.state) for alert in alerts),
+            kind=[(alert.rule, alert.severity, alert.state) for alert in alerts],
             fired_at=[
                 micros(alert.taken_at)
                 for alert in alerts
@@ -97,7 +97,7 @@ class Teller:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
-        self._said = Rendered(self._render)
+        self._kinds, self._said = Rendered(self._kind), Phrases(self._render)
         self._physiological = np.array([rule.kind is Kind.PHYSIOLOGICAL for rule in rules])
 
     def tell(
@@ -116,11 +116,9 @@ class Teller:
         patient_ids = [readings.patient_id[position] for position in positions]
         taken_at = readings.taken_at[at]
         systolic, diastolic = readings.systolic[at], readings.diastolic[at]
-        said = self._said.of(
-            edges.rule, edges.change, edges.severity, edges.measure, edges.bound, origin
-        )
-        kind, *words = zip(*said, strict=True)
-        what, title, limit, whence = map(parts, words)
+        kind = edges.rule, edges.severity, edges.change
+        what, title, limit, whence = self._said.of(*kind, edges.measure, edges.bound, origin)
+        (of_systolic,), (of_diastolic,) = _SHOWN.of(systolic), _SHOWN.of(diastolic)
         alert_id = _hexadecimal(edges.alert)
         fires = (edges.change == int(Change.FIRING)) & self._physiological[edges.rule]
         is_over = edges.change == int(Change.RECOVERED)
@@ -137,9 +135,9 @@ class Teller:
                     b'Z","taken_at":"',
                     taken_at.view("M8[us]"),
                     title,
-                    parts(_SHOWN.of(systolic)),
+                    of_systolic,
                     b"/",
-                    parts(_SHOWN.of(diastolic)),
+                    of_diastolic,
                     limit,
                     systolic,
                     b',"diastolic":',
@@ -152,16 +150,19 @@ class Teller:
                 ],
                 n,
             ),
-            kind=kind,
+            kind=self._kinds.of(*kind),
             fired_at=taken_at[fires].tolist(),
             over=alert_id[is_over].astype("U16").tolist(),
         )
 
+    def _kind(self, rule: int, severity: int, change: int) -> tuple[str, str, str]:
+        return self._rules[rule].name, SEVERITY_NAMES[severity], STATES[change]
+
     def _render(  # noqa: PLR0917 - mapped over columns
-        self, rule: int, change: int, severity: int, measure: int, bound: float, origin: int
-    ) -> tuple[tuple[str, str, str], bytes, bytes, bytes, bytes]:
-        """The kind, and what stands before the first time, the pressures in words, the
-        pressures, and the document's id.
+        self, rule: int, severity: int, change: int, measure: int, bound: float, origin: int
+    ) -> tuple[bytes, bytes, bytes, bytes]:
+        """What stands before the first time, the pressures in words, the pressures, and the
+        document's id.
         """
         of = self._rules[rule]
         what = {
@@ -180,7 +181,6 @@ class Teller:
         }
         title, words = _encode(of.title)[1:-1], crossed(name, limit).encode()
         return (
-            (of.name, SEVERITY_NAMES[severity], STATES[change]),
             b'",%b,"since":"' % _encode(what)[1:-1],
             b'Z","message":"%b: ' % title,
             b' mmHg, %b","systolic":' % words,
@@ -193,8 +193,8 @@ def _hexadecimal(alerts: NDArray[np.uint64]) -> Bytes:
     return np.frombuffer(alerts.astype(">u8").tobytes().hex().encode(), "S16")
 
 
-def _show(pressure: float) -> bytes:
-    return shown(None if isnan(pressure) else pressure).encode()
+def _show(pressure: float) -> tuple[bytes]:
+    return (shown(None if isnan(pressure) else pressure).encode(),)
 
 
-_SHOWN = Rendered(_show)
+_SHOWN = Phrases(_show)

@@ -6,34 +6,65 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from bpstream.jsonlines import Parts, parts
+
 Text = TypeVar("Text")
 
-_MOST_KNOWN = 50_000
+_MOST_KNOWN = 10_000
 
 
 class Rendered(Generic[Text]):
     """What is made of rows of numbers.  NaN is a number like another."""
 
     def __init__(self, render: Callable[..., Text]) -> None:
-        self._render, self._known = render, dict[bytes, Text]()
+        self._render, self._known = render, dict[bytes, int]()
+        self.texts: list[Text] = []
+        """All that is known; of too many, none."""
 
     def of(self, *columns: NDArray[Any]) -> list[Text]:
         """Of each row of `columns`, all of shape ``(n,)``."""
+        places = self.places(*columns).tolist()
+        texts = self.texts
+        return [texts[place] for place in places]
+
+    def places(self, *columns: NDArray[Any]) -> NDArray[np.intp]:
+        """Where in `texts` that of each row is."""
         rows = np.empty(len(columns[0]), [("", column.dtype) for column in columns])
         for name, column in zip(rows.dtype.names or (), columns, strict=True):
             rows[name] = column
         keys: list[bytes] = rows.view(f"V{rows.itemsize}").tolist()
-        known = self._known
         try:
-            return list(map(known.__getitem__, keys))
+            return self._found(keys)
         except KeyError:
             self._learn(keys, rows)
-            return list(map(self._known.__getitem__, keys))
+            return self._found(keys)
+
+    def _found(self, keys: list[bytes]) -> NDArray[np.intp]:
+        return np.fromiter(map(self._known.__getitem__, keys), np.intp, len(keys))
 
     def _learn(self, keys: list[bytes], rows: NDArray[np.void]) -> None:
-        known = self._known
-        if len(known) > _MOST_KNOWN:
-            known.clear()
+        if len(self._known) > _MOST_KNOWN:
+            self._known, self.texts = {}, []
+        known, texts = self._known, self.texts
         for key, row in zip(keys, rows.tolist(), strict=True):
             if key not in known:
-                known[key] = self._render(*row)
+                known[key] = len(texts)
+                texts.append(self._render(*row))
+
+
+class Phrases:
+    """The same, of which several parts of a line are made."""
+
+    def __init__(self, render: Callable[..., tuple[bytes, ...]]) -> None:
+        """`render` makes as many texts of any row."""
+        self._rendered = Rendered(render)
+        self._texts, self._count = self._rendered.texts, 0
+        self._parts: list[Parts] = []
+
+    def of(self, *columns: NDArray[Any]) -> list[Parts]:
+        """One for each of the texts, each with that of every row; of no rows there may be none."""
+        places, texts = self._rendered.places(*columns), self._rendered.texts
+        if self._texts is not texts or self._count < len(texts):
+            self._texts, self._count = texts, len(texts)
+            self._parts = [parts(each) for each in zip(*texts, strict=True)]
+        return [each.take(places) for each in self._parts]

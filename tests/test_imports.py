@@ -83,7 +83,7 @@ MAY_IMPORT = {
         "rendered",
         "telling",
     },
-    "rendered": set(),
+    "rendered": {"jsonlines"},
     "collecting": set(),
     "telling": {"alert", "checkpoint", "clinical", "document"},
     "limits": {"clinical", "document", "person"},

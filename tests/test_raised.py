@@ -140,7 +140,7 @@ def test_raised_alerts_are_counted_by_what_became_of_them():
     ]
     raised = Raised.of(alerts)
     states = [FIRING] * 8 + [RECOVERED] * 8
-    assert raised.kind == tuple(("critical", "high", state) for state in states)
+    assert raised.kind == [("critical", "high", state) for state in states]
     assert raised.fired_at == [micros(alerts[0].taken_at)] * 2
     assert raised.over == [alerts[0].alert_id] * 8
     assert raised.key == [b"PAT-003", b"critical"] * 8

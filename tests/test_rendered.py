@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpstream import rendered
-from bpstream.rendered import Rendered
+from bpstream.rendered import Phrases, Rendered
 
 NAN = float("nan")
 
@@ -28,6 +28,22 @@ def test_each_different_row_is_rendered_once(calls: Sequence[Sequence[tuple[floa
         expected = [f"{pressure} {number}" for pressure, number in rows]
         assert texts.of(pressures, numbers.astype(np.int8)) == expected
     assert len(seen) == len(set(seen))
+
+
+@given(st.lists(st.lists(values, min_size=1), max_size=4), st.booleans())
+def test_a_phrase_is_of_every_row_what_was_rendered_of_it(calls, forgets):
+    def render(pressure: float, number: int) -> tuple[bytes, bytes]:
+        return b"%d" % number, str(pressure).encode()
+
+    phrases = Phrases(render)
+    for rows in calls:
+        if forgets:
+            phrases._rendered._known, phrases._rendered.texts = {}, []
+        pressures, numbers = map(np.array, zip(*rows, strict=True))
+        found = phrases.of(pressures, numbers)
+        assert [*zip(*(each.each() for each in found), strict=True)] == [
+            render(*row) for row in zip(pressures, numbers.tolist(), strict=True)
+        ]
 
 
 def test_what_was_rendered_is_forgotten_before_it_takes_much_memory(monkeypatch):

@@ -3,12 +3,17 @@
 Whoever uses one does without it as well: msgspec and Python do the same, and take longer.
 """
 
-from ctypes import CDLL, PyDLL, c_char_p, c_int64, c_void_p
+from ctypes import CDLL, PyDLL, addressof, c_char, c_char_p, c_int64, c_void_p, cast
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
+
+Memory = NDArray[Any] | bytes | memoryview
+
+_ANY = c_char * 0
 
 SOURCE = Path(__file__).with_name("loops.c")
 
@@ -29,15 +34,17 @@ def load(library: Path) -> CDLL | None:
         *(c_void_p, c_void_p, c_void_p, c_void_p),
     ]
     loops.read_shape.restype = c_int64
+    loops.read_batches.argtypes = [c_char_p, c_int64, c_void_p, c_void_p, c_void_p]
+    loops.read_batches.restype = c_int64
     loops.read_records.argtypes = [
         *(c_char_p, c_int64, c_void_p, c_int64, c_int64),
         *(c_void_p, c_int64),
     ]
     loops.read_records.restype = c_int64
     loops.write_records.argtypes = [
-        *(c_void_p, c_void_p, c_int64, c_int64),
-        *(c_char_p, c_void_p, c_void_p),
-        *(c_char_p, c_void_p, c_void_p),
+        *(c_void_p, c_void_p, c_int64, c_int64, c_int64),
+        *(c_void_p, c_void_p, c_void_p),
+        *(c_void_p, c_void_p, c_void_p),
     ]
     loops.write_records.restype = c_int64
     loops.crc32c.argtypes = [c_void_p, c_int64, c_int64]
@@ -50,7 +57,11 @@ LOOPS = load(SOURCE.with_name(f"loops-{sha256(SOURCE.read_bytes()).hexdigest()[:
 """The loops of loops.c; None where they were not compiled."""
 
 
-def address(column: NDArray[Any]) -> int:
-    """Where a contiguous column is in memory: only while somebody holds it."""
-    found: int = column.__array_interface__["data"][0]
-    return found
+def address(memory: Memory) -> int:
+    """Where a contiguous column, or a text, is in memory: only while somebody holds it."""
+    if isinstance(memory, bytes):
+        return cast(c_char_p(memory), c_void_p).value or 0
+    try:  # A quarter of what the other way costs.
+        return addressof(_ANY.from_buffer(memory))  # type: ignore[arg-type]
+    except (TypeError, ValueError):  # It is not to be changed, or is of times.
+        return int(np.asarray(memory).__array_interface__["data"][0])

@@ -259,7 +259,8 @@ enum {
     BASE_OFFSET = 0,
     LENGTH = 8,
     MAGIC = 16,
-    ATTRIBUTES = 21,
+    CHECKSUM = 17,
+    ATTRIBUTES = 21, /* from here on it is of the checksum */
     BASE_TIME = 27,
     LAST_TIME = 35,
     COUNT = 57,
@@ -352,25 +353,25 @@ static inline int64_t size_of_varint(int64_t value) {
     return append_varint(digits, value) - digits;
 }
 
-/* Append those of `n` records that fit to a batch of which `used` bytes are there: without headers,
- * and of the batch's own time.  The first one is appended in any case; all take less than `room`.
+/* Append those of `n` records that fit to a batch of `count` records and `used` bytes: without headers,
+ * and of the batch's own time.  The batch's first is appended in any case; all take less than `room`.
  *
  * Key and value of record i are begins[i] to ends[i] of their texts.  Returns how many it took. */
-int64_t write_records(char *out, int64_t *used, int64_t room, int64_t n, const char *keys,
-                      const int64_t *key_begins, const int64_t *key_ends, const char *values,
-                      const int64_t *value_begins, const int64_t *value_ends) {
+int64_t write_records(char *out, int64_t *used, int64_t room, int64_t count, int64_t n,
+                      const char *keys, const int64_t *key_begins, const int64_t *key_ends,
+                      const char *values, const int64_t *value_begins, const int64_t *value_ends) {
     char *to = out + *used;
     int64_t i;
     for (i = 0; i < n; i++) {
         int64_t key = key_ends[i] - key_begins[i], value = value_ends[i] - value_begins[i];
         /* Beside these: attributes, time, and how many headers, a byte each. */
-        int64_t length = 3 + size_of_varint(i) + size_of_varint(key) + key + size_of_varint(value) +
+        int64_t length = 3 + size_of_varint(count + i) + size_of_varint(key) + key + size_of_varint(value) +
                          value;
-        if (i && to - out + size_of_varint(length) + length >= room) break;
+        if (count + i && to - out + size_of_varint(length) + length >= room) break;
         to = append_varint(to, length);
         *to++ = 0;
         to = append_varint(to, 0);
-        to = append_varint(to, i);
+        to = append_varint(to, count + i);
         to = append_varint(to, key);
         to = append(to, keys + key_begins[i], key);
         to = append_varint(to, value);
@@ -404,3 +405,22 @@ int64_t crc32c(const char *text, int64_t begin, int64_t end) {
     return -1;
 }
 #endif
+
+/* Where the batches of `text` begin, how many records each says it has, and whether its checksum is
+ * true; -1 where that is not known.
+ *
+ * Returns how many there are, wholly there; -1 where one is of an old format. */
+int64_t read_batches(const char *text, int64_t size, int64_t *begins, int64_t *counts,
+                     int8_t *are_sound) {
+    int64_t n = 0, at = 0, end;
+    for (; size - at >= LENGTH + 4; at = end) {
+        end = at + LENGTH + 4 + big_endian(text + at + LENGTH, 4);
+        if (end > size) break;
+        if (end - at < RECORDS || text[at + MAGIC] != MAGIC_NOW) return -1;
+        begins[n] = at;
+        counts[n] = big_endian(text + at + COUNT, 4);
+        int64_t found = crc32c(text, at + ATTRIBUTES, end);
+        are_sound[n++] = found < 0 ? -1 : found == big_endian(text + at + CHECKSUM, 4);
+    }
+    return n;
+}

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Sequence
 from ctypes import CDLL, byref, c_int64
 from dataclasses import dataclass
-from itertools import islice
 from struct import Struct
 from typing import Any, overload
 
@@ -44,21 +43,32 @@ class Columns(Sequence[Record]):
 
     keys: Sequence[bytes]
     values: Parts
+    first: tuple[bytes, bytes] | None = None
+    """Key and value of one that goes before them."""
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.keys) + (self.first is not None)
 
     @overload
     def __getitem__(self, at: int) -> Record: ...
     @overload
-    def __getitem__(self, at: slice) -> "Columns": ...
-    def __getitem__(self, at: int | slice) -> "Record | Columns":
-        if isinstance(at, slice):
+    def __getitem__(self, at: slice) -> Sequence[Record]: ...
+    def __getitem__(self, at: int | slice) -> Record | Sequence[Record]:
+        if isinstance(at, slice) and self.first is None:
             return Columns(self.keys[at], self.values.take(at))
-        return Record(self.keys[at], self.values.take([at]).joined())
+        return list(self)[at]
 
     def __iter__(self) -> Iterator[Record]:
-        return map(Record, self.keys, self.values.each())
+        if self.first is not None:
+            yield Record(*self.first)
+        yield from map(Record, self.keys, self.values.each())
+
+
+def keys_of(records: Sequence[Record]) -> Sequence[bytes | None]:
+    """The key of each."""
+    if isinstance(records, Columns) and records.first is None:
+        return records.keys
+    return [each.key for each in records]
 
 
 def packed(
@@ -69,13 +79,14 @@ def packed(
     Fewer than `room` bytes, unless the first record alone takes more.
     """
     now = time.time_ns() // 1_000_000
+    records = records[start:] if start else records
     if loops is not None and isinstance(records, Columns):
-        batch: BatchBuilder = _Packed(records[start:], now, room, loops)
+        batch: BatchBuilder = _Packed(records, now, room, loops)
         return batch, start + batch.record_count()
     batch = BatchBuilder(room, compression_type=0)
     # What `batch.append` calls; by it a record would cost more than twice as much.
     append, count = batch._builder.append, 0
-    for record in islice(records, start, None):
+    for record in records:
         at = now if record.timestamp is None else record.timestamp
         headers = list(record.headers) if record.headers else _EMPTY
         if append(count, at, record.key, record.value, headers) is None:
@@ -90,17 +101,22 @@ class _Packed(BatchBuilder):
     """A batch that takes no more records.  Not for a producer with a state: nobody wrote it."""
 
     def __init__(self, records: Columns, now: int, room: int, loops: CDLL) -> None:
-        keys, values = parts(records.keys), records.values
-        begins, ends = map(np.ascontiguousarray, (values.begins, values.ends))
-        sizes = ends - begins + keys.ends - keys.begins + _RECORD_BYTES
-        most = _HEADER_BYTES + int(sizes.sum())
-        out = np.empty(min(most, max(room, _HEADER_BYTES + int(sizes[:1].sum()))), np.uint8)
-        used = c_int64(_HEADER_BYTES)
-        count = loops.write_records(
-            *(address(out), byref(used), room, len(records)),
-            *(keys.text, address(keys.begins), address(keys.ends)),
-            *(values.text, address(begins), address(ends)),
+        pieces = [(parts(records.keys), records.values)]
+        if records.first is not None:
+            key, value = records.first
+            pieces.insert(0, (parts([key]), parts([value])))
+        sizes = _RECORD_BYTES + np.concatenate(
+            [keys.ends - keys.begins + values.ends - values.begins for keys, values in pieces]
         )
+        # The first is taken in any case.
+        most = max(room, _HEADER_BYTES + int(sizes.max(initial=0)))
+        out = np.empty(min(most, _HEADER_BYTES + int(sizes.sum())), np.uint8)
+        used, count = c_int64(_HEADER_BYTES), 0
+        for keys, values in pieces:
+            count += loops.write_records(
+                *(address(out), byref(used), room, count, len(keys.begins)),
+                *(address(each) for each in (*keys, *values)),
+            )
         self._buffer: Any = _with_header(out[: used.value], count, now, loops).data
         self._relative_offset, self._closed = count, True
 

@@ -21,7 +21,7 @@ from aiokafka.errors import (
 from bpstream.errors import StartError
 from bpstream.stream.health import Health
 from bpstream.stream.metrics import Metrics
-from bpstream.stream.packing import Record, packed
+from bpstream.stream.packing import Record, keys_of, packed
 from bpstream.stream.partitioner import partitions_of
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Publisher:
 
     async def publish(self, topic: str, records: Sequence[Record], *, partitions: int) -> None:
         """Publish `records`, each in the partition of its key (one without goes to 0)."""
-        keys = [each.key for each in records]
+        keys = keys_of(records)
         homes = partitions_of([key or b"" for key in keys], partitions)
         if None in keys:
             homes = [0 if key is None else at for key, at in zip(keys, homes, strict=True)]

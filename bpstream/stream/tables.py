@@ -345,13 +345,15 @@ class PatientTable:
 
         Returns once Kafka has it: from then on a recovery knows of the step.
         """
+        first = checkpoints.KEY, checkpoint.encode()
         records: Sequence[Record]
         if isinstance(rows, Copied):
-            keys = [checkpoints.KEY, *map(str.encode, rows.ids)]
-            records = Columns(keys, rows.behind(checkpoint.encode()))
+            records = Columns([*map(str.encode, rows.ids)], rows.rows, first)
         else:
-            records = [Record(checkpoints.KEY, checkpoint.encode())]
-            records += [Record(patient_id.encode(), row) for patient_id, row in rows]
+            records = [
+                Record(*first),
+                *(Record(patient_id.encode(), row) for patient_id, row in rows),
+            ]
         partition.changelog_offset = await self._publisher.publish_to(
             self.changelog, partition.number, records
         )

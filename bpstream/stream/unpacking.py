@@ -16,10 +16,8 @@ from bpstream.stream.fetched import Headers, Records
 _NO_TIMESTAMP = -1
 """Of a record in the oldest format."""
 
-# Where things stand in a record batch: https://kafka.apache.org/documentation/#recordbatch
-_LENGTH, _MAGIC, _CRC, _CHECKED, _COUNT = slice(8, 12), 16, slice(17, 21), 21, slice(57, 61)
-_BEFORE_LENGTH_COUNTS = 12
-_MAGIC_NOW = 2
+_HEADER_BYTES = 61
+"""Of a record batch."""
 
 
 class Fetch(MemoryRecords):
@@ -67,23 +65,21 @@ class _InColumns(PartitionRecords):
     def _unpack_records(self) -> Iterator[Records]:
         """As aiokafka's own: which batches count, and where the next fetch begins."""
         batches, first = self._records, self.next_fetch_offset
-        data = getattr(batches, "data", b"")
-        counted, begins, begin = list[Any](), list[int](), 0
+        data, counted = _Data(getattr(batches, "data", b"")), list[Any]()
         while batches.has_next():
             batch = batches.next_batch()
-            if self._check_crcs and not _is_sound(batch, data, begin):
+            data.go_on()
+            if self._check_crcs and not data.is_sound(batch):
                 # Fetched again, with those before it: nothing of them was given.
                 raise CorruptRecordException(f"Invalid CRC - {self._tp}")
             if not self._is_void(batch):
                 counted.append(batch)
-                begins.append(begin)
-            begin += _BEFORE_LENGTH_COUNTS + _number(data, begin, _LENGTH)
+                data.count()
             # Behind what compaction has left out at its end, too.
             self.next_fetch_offset = batch.next_offset
-        place = self._tp.topic, self._tp.partition
-        records = _at_once(*place, data, begins, first)
+        records = data.records(self._tp, first)
         if records is None:
-            records = _one_by_one(*place, counted, first)
+            records = _one_by_one(self._tp, counted, first)
         if records:
             yield records
 
@@ -98,40 +94,57 @@ class _InColumns(PartitionRecords):
         return bool(batch.is_control_batch)
 
 
-def _is_sound(batch: Any, data: bytes, begin: int) -> bool:
-    """Whether the batch, which begins there in `data`, has the checksum that it tells."""
-    if LOOPS is not None and data and data[begin + _MAGIC] == _MAGIC_NOW:
-        end = begin + _BEFORE_LENGTH_COUNTS + _number(data, begin, _LENGTH)
-        found = LOOPS.crc32c(data, begin + _CHECKED, end)
-        if found >= 0:  # Else the processor has no instruction for it.
-            return bool(found == _number(data, begin, _CRC))
-    return bool(batch.validate_crc())
+class _Data:
+    """The bytes of a fetch, for the loops in C: batch after batch as aiokafka goes through them."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at, self._counted = data, -1, list[int]()
+        self._begins, self._counts = np.empty((2, len(data) // _HEADER_BYTES), np.int64)
+        are_sound, found = np.empty(len(self._begins), np.int8), 0
+        if LOOPS is not None:
+            found = LOOPS.read_batches(
+                *(data, len(data)),
+                *(address(self._begins), address(self._counts), address(are_sound)),
+            )
+        self._is_known = found > 0
+        self._are_sound: list[int] = are_sound[: max(found, 0)].tolist()
+
+    def go_on(self) -> None:
+        """To the next batch."""
+        self._at += 1
+
+    def is_sound(self, batch: Any) -> bool:
+        """Whether the batch, which aiokafka has as `batch`, has the checksum that it tells."""
+        sound = self._are_sound[self._at] if self._is_known else -1
+        return bool(batch.validate_crc() if sound < 0 else sound)
+
+    def count(self) -> None:
+        """The batch's records count."""
+        self._counted.append(self._at)
+
+    def records(self, tp: Any, first: int) -> Records | None:
+        """Those that count, from the offset `first` on.
+
+        None where a batch is of an old format, or compressed, or a record has headers.
+        """
+        if LOOPS is None or not self._is_known:
+            return None
+        data, begins = self._data, self._begins[self._counted]
+        # A count that is not true is found out: it is not what is read.
+        room = min(int(self._counts[self._counted].sum()), len(data))
+        columns = np.empty((6, max(room, 0)), np.int64)
+        n = LOOPS.read_records(
+            *(data, len(data), address(begins), len(begins), first),
+            *(address(columns), columns.shape[1]),
+        )
+        if n < 0:
+            return None
+        offsets, timestamps, *bounds = columns[:, :n]
+        keys, values = (Messages(data, *bounds[at : at + 2]) for at in (0, 2))
+        return Records(tp.topic, tp.partition, offsets, timestamps, keys, values, {})
 
 
-def _at_once(
-    topic: str, partition: int, data: bytes, begins: Sequence[int], first: int
-) -> Records | None:
-    """The records from the offset `first` on, of batches that begin there in `data`.
-
-    None where a batch is compressed, or of an old format, or has a record with headers.
-    """
-    if LOOPS is None or not data:
-        return None
-    room = sum(_number(data, begin, _COUNT) for begin in begins)
-    columns = np.empty((6, min(room, len(data))), np.int64)
-    told = np.array(begins, np.int64)
-    n = LOOPS.read_records(
-        *(data, len(data), address(told), len(told), first),
-        *(address(columns), columns.shape[1]),
-    )
-    if n < 0:
-        return None
-    offsets, timestamps, *bounds = columns[:, :n]
-    keys, values = (Messages(data, *bounds[at : at + 2]) for at in (0, 2))
-    return Records(topic, partition, offsets, timestamps, keys, values, {})
-
-
-def _one_by_one(topic: str, partition: int, batches: Sequence[Any], first: int) -> Records:
+def _one_by_one(tp: Any, batches: Sequence[Any], first: int) -> Records:
     """The records from the offset `first` on, as aiokafka reads them."""
     offsets: list[int] = []
     timestamps: list[int] = []
@@ -149,9 +162,4 @@ def _one_by_one(topic: str, partition: int, batches: Sequence[Any], first: int) 
             keys.append(record.key)
             values.append(record.value)
     columns = np.array(offsets, np.int64), np.array(timestamps, np.int64)
-    return Records(topic, partition, *columns, keys, values, headers)
-
-
-def _number(data: bytes, begin: int, field: slice) -> int:
-    """What stands in a field of the batch that begins there."""
-    return int.from_bytes(data[begin + field.start : begin + field.stop])
+    return Records(tp.topic, tp.partition, *columns, keys, values, headers)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bpstream.compiled import LOOPS
 from bpstream.jsonlines import parts
 from bpstream.stream import packing
-from bpstream.stream.packing import Columns, Record, packed
+from bpstream.stream.packing import Columns, Record, keys_of, packed
 
 needs_the_loops = pytest.mark.skipif(
     LOOPS is None, reason="bpstream was installed without a compiler"
@@ -16,8 +16,15 @@ needs_the_loops = pytest.mark.skipif(
 # Lengths take one byte, or two, or three, in a record.
 lengths = st.integers(0, 3) | st.sampled_from([62, 63, 64, 65, 8190, 8191, 8192])
 texts = st.builds(bytes.ljust, st.binary(max_size=3), lengths)
-columns = st.lists(st.tuples(texts, texts), min_size=1, max_size=130).map(
-    lambda rows: Columns([key for key, _ in rows], parts([value for _, value in rows]))
+pairs = st.tuples(texts, texts)
+
+
+def columns_of(told, first=None):
+    return Columns([key for key, _ in told], parts([value for _, value in told]), first)
+
+
+columns = st.lists(pairs, min_size=1, max_size=130).flatmap(
+    lambda told: st.builds(columns_of, st.just(told), st.none() | pairs)
 )
 rooms = st.integers(61, 300) | st.sampled_from([5000, 20_000, 1_000_000])
 
@@ -49,7 +56,7 @@ def test_a_processor_without_an_instruction_for_the_checksum_does_without(monkey
         write_records = LOOPS.write_records
         crc32c = staticmethod(lambda *_: -1)
 
-    records = Columns([b"a", b"b"], parts([b"1", b"2"]))
+    records = columns_of([(b"a", b"1"), (b"b", b"2")])
     assert as_sent(records, 0, 1000, Others) == as_sent(records, 0, 1000, LOOPS)
 
 
@@ -67,7 +74,7 @@ def test_a_processor_without_an_instruction_for_the_checksum_does_without(monkey
     ],
 )
 def test_a_batch_takes_as_many_records_as_there_is_room_for(loops, room, counts):
-    records, start, found = Columns([b"k"] * 4, parts([b"v"] * 4)), 0, []
+    records, start, found = columns_of([(b"k", b"v")] * 4), 0, []
     while start < len(records):
         batch, end = packed(records, start, room=room, loops=loops)
         found.append(batch.record_count())
@@ -75,9 +82,11 @@ def test_a_batch_takes_as_many_records_as_there_is_room_for(loops, room, counts)
     assert found == counts
 
 
-def test_columns_are_records_to_whoever_asks():
+@pytest.mark.parametrize("first", [None, (b"0", b"first")])
+def test_columns_are_records_to_whoever_asks(first):
     told = [(b"a", b"1"), (b"", b""), (b"c", b"33")]
-    records = Columns([key for key, _ in told], parts([value for _, value in told]))
-    expected = [Record(key, value) for key, value in told]
+    records = columns_of(told, first)
+    expected = [Record(*each) for each in ([first] if first else []) + told]
     assert list(records) == [records[at] for at in range(len(records))] == expected
     assert list(records[1:]) == expected[1:]
+    assert keys_of(records) == keys_of(expected) == [each.key for each in expected]

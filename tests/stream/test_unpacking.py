@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections.abc import Sequence
+from ctypes import memset
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -21,8 +22,9 @@ from hypothesis import strategies as st
 
 from bpstream.compiled import LOOPS
 from bpstream.messages import Messages
+from bpstream.stream import unpacking
 from bpstream.stream.fetched import Fetched, Records
-from bpstream.stream.unpacking import Fetch, _at_once, as_columns, unpack_in_columns
+from bpstream.stream.unpacking import Fetch, _Data, as_columns, unpack_in_columns
 from tests.stream.brokers import make_topic
 
 PARTITION = TopicPartition("fhir", 3)
@@ -193,6 +195,25 @@ def test_messages_stay_where_they_were_fetched_unless_they_are_compressed_or_hav
         assert (type(columns.keys), type(columns.values)) == (kind, kind)
 
 
+@needs_the_loops
+def test_a_processor_without_an_instruction_for_the_checksum_has_aiokafka_look(monkeypatch):
+    def read_batches(data: bytes, size: int, *told: int) -> int:
+        count: int = LOOPS.read_batches(data, size, *told)
+        memset(told[-1], -1, count)  # of each that it is not known
+        return count
+
+    class Others:
+        read_records = LOOPS.read_records
+
+    Others.read_batches = staticmethod(read_batches)
+    monkeypatch.setattr(unpacking, "LOOPS", Others)
+    assert [each.offset for each in in_columns(found([a_batch(0, 0), a_batch(4, 1)]))] == [0, 5]
+    damaged = bytearray(a_batch(4, 0).encoded())
+    damaged[-2] ^= 1
+    with pytest.raises(CorruptRecordException, match="Invalid CRC"):
+        in_columns(found([a_batch(0, 0), bytes(damaged)]))
+
+
 @pytest.mark.parametrize("kind", [Fetch, MemoryRecords])
 def test_a_batch_that_has_the_time_of_its_append_gives_it_to_its_records(kind):
     records = in_columns(found([a_batch(4, 0, 1, appended_at=99)], kind=kind))
@@ -213,8 +234,10 @@ def test_a_batch_that_is_not_what_it_says_is_left_to_aiokafka_or_read(told, chan
         if at < len(data):
             data[at] = byte
     data = bytes(data[: len(data) - cut])
-    records = _at_once("fhir", 3, data, [0], 0)
-    for each in records or ():
+    fetched = _Data(data)
+    fetched.go_on()
+    fetched.count()
+    for each in fetched.records(PARTITION, 0) or ():
         assert all(part is None or part in data for part in (each.key, each.value))
 
 
