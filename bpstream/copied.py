@@ -16,7 +16,8 @@ class Copied:
     """
 
     ids: list[str] = field(default_factory=list)
-    rows: Parts = field(default_factory=lambda: parts([]))
+    packed: Parts = field(default_factory=lambda: parts([]))
+    """The rows."""
 
     @classmethod
     def of(cls, rows: Iterable[tuple[str, bytes]]) -> Self:
@@ -28,7 +29,7 @@ class Copied:
         return len(self.ids)
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        return zip(self.ids, self.rows.each(), strict=True)
+        return zip(self.ids, self.packed.each(), strict=True)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Copied) and list(self) == list(other)

@@ -17,6 +17,8 @@ from bpstream.jsonlines import Parts
 
 Positions = NDArray[np.intp]
 
+_LINE_ENDS = ord("\n")
+
 
 @dataclass(slots=True, frozen=True, eq=False)
 class Columns:
@@ -30,8 +32,8 @@ class Columns:
     """Microseconds since 1970-01-01 UTC."""
     text: bytes
     """A line of JSON each, with its end."""
-    bounds: Sequence[int]
-    """Where in `text` each line begins, and where the last one ends: n + 1."""
+    bounds: NDArray[np.int64]
+    """Where in `text` each line begins, and where the last one ends: shape ``(n + 1,)``."""
 
 
 class Documents(Sequence[Entry]):
@@ -130,7 +132,7 @@ class Documents(Sequence[Entry]):
 
     def parts(self) -> Parts:
         """The line of each, with its end; not copied."""
-        bounds = np.array(self._columns.bounds, np.int64)
+        bounds = self._columns.bounds
         return Parts(self._columns.text, bounds[self.places], bounds[self.places + 1])
 
     def _own(self) -> Columns:
@@ -165,12 +167,9 @@ class Documents(Sequence[Entry]):
         )
 
 
-def bounds_of(text: bytes) -> list[int]:
+def bounds_of(text: bytes) -> NDArray[np.int64]:
     """Where each line of `text` begins, and where the last one ends."""
-    bounds, find = [0], text.find
-    while end := find(b"\n", bounds[-1]) + 1:
-        bounds.append(end)
-    return bounds
+    return np.append(0, np.flatnonzero(np.frombuffer(text, np.uint8) == _LINE_ENDS) + 1)
 
 
 def in_columns(entries: Sequence[Entry]) -> Documents:

@@ -146,7 +146,7 @@ def encode(
             readings.practitioner_id,
             readings.taken_at,
             bytes(text),
-            [0, *ends.tolist()],
+            np.append(0, ends),
         )
     )
 

@@ -104,5 +104,5 @@ def _bytes_of(step: Step) -> dict[str, int]:
     rows = step.rows
     return {
         who: RECORD_OVERHEAD + len(who.encode()) + size
-        for who, size in zip(rows.ids, rows.rows.sizes(), strict=True)
+        for who, size in zip(rows.ids, rows.packed.sizes(), strict=True)
     }

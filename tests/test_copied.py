@@ -12,6 +12,6 @@ rows = st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=9)))
 def test_rows_come_out_as_they_were_put_in_as_often_as_asked(found):
     copied = Copied.of(found)
     assert list(copied) == list(copied) == found
-    assert (len(copied), copied.rows.sizes()) == (len(found), [len(row) for _, row in found])
+    assert (len(copied), copied.packed.sizes()) == (len(found), [len(row) for _, row in found])
     assert bool(copied) == bool(found)
     assert Copied.of(copied) == copied

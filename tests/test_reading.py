@@ -81,6 +81,18 @@ def test_readings_are_taken_in_the_order_asked_for(placed, data):
 
 
 @given(st.dictionaries(places, readings), st.data())
+def test_a_part_of_them_is_told_apart_from_the_whole(placed, data):
+    every = columns(placed)
+    start = data.draw(st.integers(0, len(every)))
+    end = data.draw(st.integers(start, len(every)))
+    part = every.part(start, end)
+    assert rows(part) == expected(placed)[start:end]
+    if part is not every:
+        part.flags |= np.uint32(1 << 20)
+        assert rows(every) == expected(placed)
+
+
+@given(st.dictionaries(places, readings), st.data())
 def test_merged_readings_stand_in_the_order_of_message_and_entry(placed, data):
     first = {place for place in sorted(placed) if data.draw(st.booleans())}
     merged = Readings.merge(

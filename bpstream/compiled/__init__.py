@@ -63,5 +63,5 @@ def address(memory: Memory) -> int:
         return cast(c_char_p(memory), c_void_p).value or 0
     try:  # A quarter of what the other way costs.
         return addressof(_ANY.from_buffer(memory))  # type: ignore[arg-type]
-    except (TypeError, ValueError):  # It is not to be changed, or is of times.
+    except TypeError:  # It is not to be changed.
         return int(np.asarray(memory).__array_interface__["data"][0])

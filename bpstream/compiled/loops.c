@@ -117,9 +117,10 @@ static inline char *append_moment(char *to, int64_t moment) {
     return append_two(to, behind % 100);
 }
 
-/* Write the lines `first` to `last` (not that one) to `out`, and to ends[first ...] where each ends,
- * of a text that has `before` bytes in front of them.
- * Returns how many bytes they take; -1 where there is a number or a moment that is not written here. */
+/* Write the lines `first` to `last` (not that one) to `out`, and to ends[first ...] where each ends
+ * in a text that has `before` bytes in front of them.
+ *
+ * Returns how many bytes they take; -1 for a number or a moment that is not written here. */
 int64_t write_lines(const piece *pieces, int64_t count, char *out, int64_t *ends, int64_t first,
                     int64_t last, int64_t before) {
     char *to = out;
@@ -205,10 +206,10 @@ static inline const char *end_of_number(const char *at, const char *end, double 
 
 /* Read those of `n` messages that are nothing but the literals with a value between each two.
  *
- * begins[i] to ends[i] is message i; both are -1 where there is none.  `literal` has the literals one after the other, of
- * `lengths`, one more than there are values.  A text or an id is added to texts[v], with a line's
- * end behind it, and used[v] is how much of that is used; a number is added to numbers[v].
- * fits[i] becomes 1 for each message that was read.  Returns how many. */
+ * begins[i] to ends[i] is message i; both are -1 where there is none.  `literal` has the literals
+ * one after the other, of `lengths`, one more than there are values.  A text or an id is added to
+ * texts[v], with a line's end behind it, and used[v] is how much of that is used; a number is added
+ * to numbers[v].  fits[i] becomes 1 for each message that was read.  Returns how many. */
 int64_t read_shape(const char *text, const int64_t *begins, const int64_t *ends, int64_t n,
                    const char *literal, const int64_t *lengths, const int8_t *kinds,
                    int64_t values, char *const *texts, int64_t *used, double *const *numbers,
@@ -275,6 +276,10 @@ static inline int64_t big_endian(const char *at, int bytes) {
     return (int64_t)value;
 }
 
+static inline int64_t size_of_batch(const char *batch) {
+    return LENGTH + 4 + big_endian(batch + LENGTH, 4);
+}
+
 /* A number of seven bits a byte, its sign in the lowest; NULL where it has no end. */
 static inline const char *read_varint(const char *at, const char *end, int64_t *value) {
     uint64_t bits = 0;
@@ -313,7 +318,7 @@ int64_t read_records(const char *text, int64_t size, const int64_t *begins, int6
     for (int64_t b = 0; b < batches; b++) {
         const char *batch = text + begins[b];
         if (size - begins[b] < RECORDS || batch[MAGIC] != MAGIC_NOW) return -1;
-        const char *end = batch + LENGTH + 4 + big_endian(batch + LENGTH, 4);
+        const char *end = batch + size_of_batch(batch);
         int64_t attributes = big_endian(batch + ATTRIBUTES, 2);
         if (end > text + size || attributes & IS_COMPRESSED) return -1;
         int64_t left = big_endian(batch + COUNT, 4);
@@ -326,9 +331,8 @@ int64_t read_records(const char *text, int64_t size, const int64_t *begins, int6
             at = read_varint(at + 1, behind, &time);
             at = read_varint(at, behind, &offset);
             int64_t *row = columns + n;
-            if (at) at = read_bytes(text, at, behind, row + KEY_BEGINS * room, row + KEY_ENDS * room);
-            if (at)
-                at = read_bytes(text, at, behind, row + VALUE_BEGINS * room, row + VALUE_ENDS * room);
+            at = read_bytes(text, at, behind, row + KEY_BEGINS * room, row + KEY_ENDS * room);
+            at = read_bytes(text, at, behind, row + VALUE_BEGINS * room, row + VALUE_ENDS * room);
             at = read_varint(at, behind, &headers);
             if (at != behind || headers) return -1;
             row[OFFSET * room] = big_endian(batch + BASE_OFFSET, 8) + offset;
@@ -353,8 +357,9 @@ static inline int64_t size_of_varint(int64_t value) {
     return append_varint(digits, value) - digits;
 }
 
-/* Append those of `n` records that fit to a batch of `count` records and `used` bytes: without headers,
- * and of the batch's own time.  The batch's first is appended in any case; all take less than `room`.
+/* Append those of `n` records that fit to a batch of `count` records and `used` bytes: without
+ * headers, and of the batch's own time.  The batch's first is appended in any case; all together
+ * take less than `room`.
  *
  * Key and value of record i are begins[i] to ends[i] of their texts.  Returns how many it took. */
 int64_t write_records(char *out, int64_t *used, int64_t room, int64_t count, int64_t n,
@@ -365,8 +370,8 @@ int64_t write_records(char *out, int64_t *used, int64_t room, int64_t count, int
     for (i = 0; i < n; i++) {
         int64_t key = key_ends[i] - key_begins[i], value = value_ends[i] - value_begins[i];
         /* Beside these: attributes, time, and how many headers, a byte each. */
-        int64_t length = 3 + size_of_varint(count + i) + size_of_varint(key) + key + size_of_varint(value) +
-                         value;
+        int64_t length = 3 + size_of_varint(count + i) + size_of_varint(key) + key +
+                         size_of_varint(value) + value;
         if (count + i && to - out + size_of_varint(length) + length >= room) break;
         to = append_varint(to, length);
         *to++ = 0;
@@ -414,7 +419,7 @@ int64_t read_batches(const char *text, int64_t size, int64_t *begins, int64_t *c
                      int8_t *are_sound) {
     int64_t n = 0, at = 0, end;
     for (; size - at >= LENGTH + 4; at = end) {
-        end = at + LENGTH + 4 + big_endian(text + at + LENGTH, 4);
+        end = at + size_of_batch(text + at);
         if (end > size) break;
         if (end - at < RECORDS || text[at + MAGIC] != MAGIC_NOW) return -1;
         begins[n] = at;

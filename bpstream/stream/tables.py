@@ -348,7 +348,7 @@ class PatientTable:
         first = checkpoints.KEY, checkpoint.encode()
         records: Sequence[Record]
         if isinstance(rows, Copied):
-            records = Columns([*map(str.encode, rows.ids)], rows.rows, first)
+            records = Columns([*map(str.encode, rows.ids)], rows.packed, first)
         else:
             records = [
                 Record(*first),

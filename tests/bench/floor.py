@@ -111,7 +111,7 @@ def _spend(spent: Spent, step: Step) -> None:
     told = Columns(alerts.key, alerts.line)
     with spent.on("and stand in record batches"):
         _batch(told)
-    rows = Columns([patient_id.encode() for patient_id in step.rows.ids], step.rows.rows)
+    rows = Columns([patient_id.encode() for patient_id in step.rows.ids], step.rows.packed)
     with spent.on("the row it changes stands in one"):
         _batch(rows)
 
