@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bpstream.document import Entry
 from bpstream.jsonlines import Parts
+from bpstream.listed import Listed
 
 Positions = NDArray[np.intp]
 
@@ -36,7 +37,7 @@ class Columns:
     """Where in `text` each line begins, and where the last one ends: shape ``(n + 1,)``."""
 
 
-class Documents(Sequence[Entry]):
+class Documents(Listed[Entry]):
     """Documents in columns, or some of them, in their order; each is an :class:`Entry` if asked."""
 
     __slots__ = ("_columns", "places")
@@ -95,12 +96,6 @@ class Documents(Sequence[Entry]):
 
     def __iter__(self) -> Iterator[Entry]:
         return map(self._entry, self.places.tolist())
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    def __hash__(self) -> int:
-        return hash(tuple(self))
 
     def __repr__(self) -> str:
         return f"Documents.of({list(self)})"

@@ -10,8 +10,10 @@ from typing import Self, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from bpstream.listed import Listed
 
-class Messages(Sequence[bytes | None]):
+
+class Messages(Listed[bytes | None]):
     """The keys or the values of messages.  What is taken of them shares their memory."""
 
     __slots__ = ("begins", "ends", "text")
@@ -48,12 +50,6 @@ class Messages(Sequence[bytes | None]):
         text = self.text
         for begin, end in zip(self.begins.tolist(), self.ends.tolist(), strict=True):
             yield None if begin < 0 else text[begin:end]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    def __hash__(self) -> int:
-        return hash(tuple(self))
 
     def __repr__(self) -> str:
         return f"Messages.of({list(self)})"

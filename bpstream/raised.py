@@ -21,6 +21,7 @@ from bpstream.document import micros
 from bpstream.encoding import Judged
 from bpstream.jsonlines import Bytes, Parts, lines, parts, texts
 from bpstream.limits import DEFAULT, PATIENT, PROFILE
+from bpstream.listed import Listed
 from bpstream.reading import Readings
 from bpstream.rendered import Phrases, Rendered
 from bpstream.telling import STATES, crossed, shown
@@ -37,7 +38,7 @@ _END = msgspec.convert(_NOTHING, Alert).encode().partition(b'"document_id":null'
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Raised(Sequence[Alert]):
+class Raised(Listed[Alert]):
     """Alerts as they are published, and what is counted of them; each is an `Alert` when asked for.
 
     Columns have one place an alert.
@@ -84,12 +85,6 @@ class Raised(Sequence[Alert]):
         if isinstance(at, slice):
             return list(map(_decode, self.line.take(at).each()))
         return _decode(self.line.take([at]).joined())
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    def __hash__(self) -> int:
-        return hash(tuple(self))
 
 
 class Teller:

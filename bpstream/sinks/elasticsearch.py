@@ -9,14 +9,14 @@ from typing import Any, Self
 import numpy as np
 import orjson
 from msgspec import convert
-from numpy.typing import NDArray
 from tenacity import wait_random_exponential
 from tenacity.wait import wait_base
 
 from bpstream.document import Entry, Found, Line, Refused, Removal, latest, month_of
 from bpstream.documents import Documents, in_columns
 from bpstream.errors import BPStreamError, SinkError, StartError
-from bpstream.jsonlines import Bytes, Parts, Piece, lines, parts, texts
+from bpstream.jsonlines import Parts, Piece, lines, parts, texts
+from bpstream.rendered import Phrases
 from bpstream.sinks import answers
 from bpstream.sinks.client import (
     ApiError,
@@ -248,7 +248,7 @@ class ElasticsearchIndex:
         """What a bulk request has to do to store the documents."""
         pieces: list[Piece] = [
             b'{"index":{"_index":"%b-' % self._alias.encode(),
-            _months_of(documents.taken_at),
+            *_MONTHS.of(documents.taken_at.view("M8[us]").astype("M8[M]").view(np.int64)),
             b'","_id":"',
             texts(documents.document_ids),
             b'","version":',
@@ -267,14 +267,10 @@ class ElasticsearchIndex:
         ).encode()
 
 
-def _months_of(taken_at: NDArray[np.int64]) -> Bytes:
-    """`month_of` each, shape ``(n,)``."""
-    months = taken_at.view("M8[us]").astype("M8[M]")
-    if not len(months):
-        return np.zeros(0, np.bytes_)
-    # As a rule it is one.
-    first, last = months.min(), months.max()
-    begins = np.arange(first, last + 1).astype("M8[us]").view(np.int64)
-    written = np.array([month_of(month).encode() for month in begins.tolist()], np.bytes_)
-    found: Bytes = written[(months - first).view(np.int64)]
-    return found
+def _month(month: int) -> tuple[bytes]:
+    begins = np.array(month, "M8[M]").astype("M8[us]").view(np.int64)
+    return (month_of(int(begins)).encode(),)
+
+
+_MONTHS = Phrases(_month)
+"""Of months since 1970."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bpstream.compiled import LOOPS, address
 from bpstream.jsonlines import Parts, parts
+from bpstream.listed import Listed
 
 _EMPTY: list[tuple[str, bytes]] = []
 
@@ -37,8 +38,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     timestamp: int | None = None
 
 
-@dataclass(slots=True, frozen=True)
-class Columns(Sequence[Record]):
+@dataclass(slots=True, frozen=True, eq=False)
+class Columns(Listed[Record]):
     """Records of now, with a key and a value each and no headers; a `Record` when asked for."""
 
     keys: Sequence[bytes]

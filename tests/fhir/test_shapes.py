@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpstream.compiled import LOOPS
 from bpstream.fhir.build import observation, original_observation
 from bpstream.fhir.plain import PlainReader
 from bpstream.fhir.shapes import Shapes
@@ -24,8 +23,9 @@ from tests.fhir.messages import (
     rows,
 )
 from tests.fhir.test_plain import BUILDERS, IDS, NOW, TIME_FORMS, plain_messages
+from tests.loops import needs_the_loops
 
-pytestmark = pytest.mark.skipif(LOOPS is None, reason="bpstream was installed without a compiler")
+pytestmark = needs_the_loops
 
 VALUES = ("observation-1", "patient-1", "by-1", TAKEN, "121.0", "81.0")
 """Of `a_message`, as they stand in it."""

@@ -8,10 +8,7 @@ from bpstream.compiled import LOOPS
 from bpstream.jsonlines import parts
 from bpstream.stream import packing
 from bpstream.stream.packing import Columns, Record, keys_of, packed
-
-needs_the_loops = pytest.mark.skipif(
-    LOOPS is None, reason="bpstream was installed without a compiler"
-)
+from tests.loops import needs_the_loops
 
 # Lengths take one byte, or two, or three, in a record.
 lengths = st.integers(0, 3) | st.sampled_from([62, 63, 64, 65, 8190, 8191, 8192])

@@ -25,15 +25,12 @@ from bpstream.messages import Messages
 from bpstream.stream import unpacking
 from bpstream.stream.fetched import Fetched, Records
 from bpstream.stream.unpacking import Fetch, _Data, as_columns, unpack_in_columns
+from tests.loops import needs_the_loops
 from tests.stream.brokers import make_topic
 
 PARTITION = TopicPartition("fhir", 3)
 CONTROL, TIME_OF_APPEND = 0x20, 0x08
 KINDS = {ABORT_MARKER: b"\0\0\0\0", COMMIT_MARKER: b"\0\0\0\1"}
-
-needs_the_loops = pytest.mark.skipif(
-    LOOPS is None, reason="bpstream was installed without a compiler"
-)
 
 Told = tuple[int, bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 """Of a record in a batch: its place behind the first offset, key, value and headers."""
