@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bpstream.document import Entry
 from bpstream.jsonlines import Parts
 from bpstream.listed import Listed
+from bpstream.texts import Texts, taken, together
 
 Positions = NDArray[np.intp]
 
@@ -68,10 +69,10 @@ class Documents(Listed[Entry]):
         text = b"".join([columns.text for columns in of_each])
         return cls(
             Columns(
-                list(chain.from_iterable(columns.document_id for columns in of_each)),
+                together([columns.document_id for columns in of_each]),
                 np.concatenate([columns.version for columns in of_each]),
-                list(chain.from_iterable(columns.patient_id for columns in of_each)),
-                list(chain.from_iterable(columns.practitioner_id for columns in of_each)),
+                together([columns.patient_id for columns in of_each]),
+                together([columns.practitioner_id for columns in of_each]),
                 np.concatenate([columns.taken_at for columns in of_each]),
                 text,
                 bounds_of(text),
@@ -101,10 +102,9 @@ class Documents(Listed[Entry]):
         return f"Documents.of({list(self)})"
 
     @property
-    def document_ids(self) -> list[str]:
+    def document_ids(self) -> Texts:
         """Of each document."""
-        ids = self._columns.document_id
-        return [ids[place] for place in self.places.tolist()]
+        return Texts.of(self._columns.document_id).take(self.places)
 
     @property
     def version(self) -> NDArray[np.int64]:
@@ -132,15 +132,15 @@ class Documents(Listed[Entry]):
 
     def _own(self) -> Columns:
         """These documents, and no others, in columns."""
-        columns, places = self._columns, self.places.tolist()
+        columns, places = self._columns, self.places
         if self._is_whole():
             return columns
         text = self.lines()
         return Columns(
             self.document_ids,
             self.version,
-            [columns.patient_id[place] for place in places],
-            [columns.practitioner_id[place] for place in places],
+            taken(columns.patient_id, places),
+            taken(columns.practitioner_id, places),
             self.taken_at,
             text,
             bounds_of(text),

@@ -14,9 +14,10 @@ from bpstream.clinical.models.model import Model
 from bpstream.clinical.rules import ANOMALY_TYPES, TAG_NAMES
 from bpstream.document import Comparators, iso
 from bpstream.documents import Columns, Documents
-from bpstream.jsonlines import Parts, Piece, lines, optional, parts, texts
+from bpstream.jsonlines import Parts, Piece, lines, parts
 from bpstream.reading import Details, Flag, Kind, Readings, Series
 from bpstream.rendered import Phrases
+from bpstream.texts import Texts, optional
 
 _RISK_DIGITS = 6
 
@@ -88,7 +89,7 @@ def encode(
         b'{"timestamp":"',
         moments,
         b'Z","patient_id":"',
-        texts(readings.patient_id),
+        Texts.of(readings.patient_id).json,
         b'","systolic_pressure":',
         readings.systolic,
         b',"diastolic_pressure":',
@@ -118,7 +119,7 @@ def encode(
         b',"flags":',
         *_FLAGS.of(readings.flags),
         b',"document_id":"',
-        texts(readings.document_id),
+        Texts.of(readings.document_id).json,
         b'","version":',
         readings.version,
         b',"kafka":{"topic":%b,"partition":' % _encode(topic),
@@ -126,7 +127,7 @@ def encode(
         b',"offset":',
         offset,
         b'},"original_time":"',
-        texts(readings.original_time),
+        Texts.of(readings.original_time).json,
         b'","ingested_at":"',
         b'%b"' % iso(now).encode(),
         *optional("observation_id", readings.observation_id),

@@ -70,8 +70,6 @@ _AT_ONCE = 256
 """Lines: they take as much memory as a core has at hand."""
 
 _encode = msgspec.json.Encoder().encode
-_PRINTABLE = 0x20
-"""The first byte that JSON does not escape."""
 
 _CONSTANT, _BYTES, _WHOLE, _DECIMAL, _MOMENT, _PARTS = range(6)  # loops.c, enum form
 _VALUES: dict[str, tuple[int, Any]] = {
@@ -93,27 +91,6 @@ def lines(pieces: Sequence[Piece], n: int, *, loops: CDLL | None = LOOPS) -> Par
     except ValueError:
         # Some number has more digits than the loop writes.
         return _compiled(loops, [_in_digits(piece, n) for piece in pieces], n)
-
-
-def texts(strings: Sequence[str]) -> Parts:
-    """Strings as they stand in JSON, without the quotes."""
-    # What JSON escapes includes the end of a line: where nothing is to be escaped, each string is
-    # between two of them.
-    together = "\n".join([*strings, ""]).encode()
-    ends = np.flatnonzero(np.frombuffer(together, np.uint8) < _PRINTABLE)
-    if len(ends) > len(strings) or b'"' in together or b"\\" in together:
-        return parts([_encode(each)[1:-1] for each in strings])
-    return Parts(together, _begins(ends + 1), ends)
-
-
-def optional(key: str, strings: Sequence[str | None]) -> list[Piece]:
-    """The field, behind a comma, in lines that have the string."""
-    there = [each for each in strings if each is not None]
-    field: list[Piece] = [f',"{key}":"'.encode(), texts(there), b'"']
-    if len(there) == len(strings):
-        return field
-    at = [position for position, each in enumerate(strings) if each is not None]
-    return [lines(field, len(there)).spread(np.array(at, np.intp), len(strings))]
 
 
 def parts(texts: Sequence[bytes]) -> Parts:

@@ -19,12 +19,13 @@ from bpstream.clinical.categories import SEVERITY_NAMES
 from bpstream.clinical.conditions import MEASURES, Positions
 from bpstream.document import micros
 from bpstream.encoding import Judged
-from bpstream.jsonlines import Bytes, Parts, lines, parts, texts
+from bpstream.jsonlines import Bytes, Parts, lines, parts
 from bpstream.limits import DEFAULT, PATIENT, PROFILE
 from bpstream.listed import Listed
 from bpstream.reading import Readings
 from bpstream.rendered import Phrases, Rendered
 from bpstream.telling import STATES, crossed, shown
+from bpstream.texts import Texts
 
 ORIGINS = (DEFAULT, PROFILE, PATIENT)
 """Whence a limit may be."""
@@ -44,7 +45,7 @@ class Raised(Listed[Alert]):
     Columns have one place an alert.
     """
 
-    key: list[bytes]
+    key: Parts
     """Of the record: the patient's id, or the rule's name where it is about no patient."""
     line: Parts
     """What `Alert.encode` gives."""
@@ -61,7 +62,7 @@ class Raised(Listed[Alert]):
         """These alerts, whatever raised them."""
         alerts = list(alerts)
         return cls(
-            key=[(alert.patient_id or alert.rule).encode() for alert in alerts],
+            key=parts([(alert.patient_id or alert.rule).encode() for alert in alerts]),
             line=parts(encoded(alerts)),
             kind=[(alert.rule, alert.severity, alert.state) for alert in alerts],
             fired_at=[
@@ -73,7 +74,7 @@ class Raised(Listed[Alert]):
         )
 
     def __len__(self) -> int:
-        return len(self.key)
+        return len(self.kind)
 
     @overload
     def __getitem__(self, at: int) -> Alert: ...
@@ -107,8 +108,8 @@ class Teller:
 
         `origin` is the limit's, a position in ORIGINS.
         """
-        n, positions = len(at), at.tolist()
-        patient_ids = [readings.patient_id[position] for position in positions]
+        n = len(at)
+        patient_ids = Texts.of(readings.patient_id).take(at)
         taken_at = readings.taken_at[at]
         systolic, diastolic = readings.systolic[at], readings.diastolic[at]
         kind = edges.rule, edges.severity, edges.change
@@ -118,13 +119,13 @@ class Teller:
         fires = (edges.change == int(Change.FIRING)) & self._physiological[edges.rule]
         is_over = edges.change == int(Change.RECOVERED)
         return Raised(
-            key=[patient_id.encode() for patient_id in patient_ids],
+            key=patient_ids.utf8,
             line=lines(
                 [
                     b'{"alert_id":"',
                     alert_id,
                     b'","patient_id":"',
-                    texts(patient_ids),
+                    patient_ids.json,
                     what,
                     (edges.since * _SECOND).view("M8[us]"),
                     b'Z","taken_at":"',
@@ -140,7 +141,7 @@ class Teller:
                     b',"mean":',
                     judged.mean[at].round(2),
                     whence,
-                    texts([readings.document_id[position] for position in positions]),
+                    Texts.of(readings.document_id).take(at).json,
                     b'"' + _END,
                 ],
                 n,

@@ -14,6 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bpstream.texts import taken, together
+
 NOT_MEASURED = float("nan")
 
 
@@ -154,11 +156,11 @@ class Readings:
     """Readings in columns, in the order of their origin; every column has shape ``(n,)``."""
 
     origin: list[Origin]
-    patient_id: list[str]
-    document_id: list[str]
-    original_time: list[str]
-    observation_id: list[str | None]
-    practitioner_id: list[str | None]
+    patient_id: Sequence[str]
+    document_id: Sequence[str]
+    original_time: Sequence[str]
+    observation_id: Sequence[str | None]
+    practitioner_id: Sequence[str | None]
     details: dict[int, Details]
     """By position, ascending; readings have none that have nothing but the three before."""
     taken_at: NDArray[np.int64]
@@ -199,11 +201,11 @@ class Readings:
         at = rows.tolist()
         return type(self)(
             origin=[self.origin[i] for i in at],
-            patient_id=[self.patient_id[i] for i in at],
-            document_id=[self.document_id[i] for i in at],
-            original_time=[self.original_time[i] for i in at],
-            observation_id=[self.observation_id[i] for i in at],
-            practitioner_id=[self.practitioner_id[i] for i in at],
+            patient_id=taken(self.patient_id, rows),
+            document_id=taken(self.document_id, rows),
+            original_time=taken(self.original_time, rows),
+            observation_id=taken(self.observation_id, rows),
+            practitioner_id=taken(self.practitioner_id, rows),
             details=self._details(at) if self.details else {},
             taken_at=self.taken_at[rows],
             systolic=self.systolic[rows],
@@ -245,11 +247,11 @@ class Readings:
             return second
         both = cls(
             origin=first.origin + second.origin,
-            patient_id=first.patient_id + second.patient_id,
-            document_id=first.document_id + second.document_id,
-            original_time=first.original_time + second.original_time,
-            observation_id=first.observation_id + second.observation_id,
-            practitioner_id=first.practitioner_id + second.practitioner_id,
+            patient_id=together([first.patient_id, second.patient_id]),
+            document_id=together([first.document_id, second.document_id]),
+            original_time=together([first.original_time, second.original_time]),
+            observation_id=together([first.observation_id, second.observation_id]),
+            practitioner_id=together([first.practitioner_id, second.practitioner_id]),
             details=first.details | {len(first) + at: each for at, each in second.details.items()},
             taken_at=np.concatenate([first.taken_at, second.taken_at]),
             systolic=np.concatenate([first.systolic, second.systolic]),

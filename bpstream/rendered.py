@@ -1,16 +1,32 @@
 """Texts that few values make over and over: each combination of values is rendered once."""
 
 from collections.abc import Callable
+from ctypes import CDLL
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bpstream.compiled import LOOPS, address
 from bpstream.jsonlines import Parts, parts
 
 Text = TypeVar("Text")
 
 _MOST_KNOWN = 10_000
+
+
+def alike(
+    rows: NDArray[np.int64], *, loops: CDLL | None = LOOPS
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where among the different ones each of these rows is, and where each of those is first."""
+    n, width = rows.shape
+    if loops is None:
+        return np.arange(n), np.arange(n)
+    table = np.full(2 << n.bit_length(), -1, np.int64)
+    groups, firsts = np.empty((2, n), np.intp)
+    told = address(table), len(table), address(groups), address(firsts)
+    found = loops.find_alike(address(rows), width, n, *told)
+    return groups, firsts[:found]
 
 
 class Rendered(Generic[Text]):
@@ -29,24 +45,23 @@ class Rendered(Generic[Text]):
 
     def places(self, *columns: NDArray[Any]) -> NDArray[np.intp]:
         """Where in `texts` that of each row is."""
-        rows = np.empty(len(columns[0]), [("", column.dtype) for column in columns])
-        for name, column in zip(rows.dtype.names or (), columns, strict=True):
-            rows[name] = column
-        keys: list[bytes] = rows.view(f"V{rows.itemsize}").tolist()
-        try:
-            return self._found(keys)
-        except KeyError:
-            self._learn(keys, rows)
-            return self._found(keys)
+        rows = np.empty((len(columns[0]), len(columns)), np.int64)
+        for nth, column in enumerate(columns):
+            if column.dtype.kind == "f":
+                column = column.astype(np.float64, copy=False).view(np.int64)  # noqa: PLW2901
+            rows[:, nth] = column
+        groups, firsts = alike(rows)
+        keys: list[bytes] = rows[firsts].view(f"V{rows.strides[0]}").ravel().tolist()
+        if not self._known.keys() >= set(keys):
+            self._learn(keys, [column[firsts].tolist() for column in columns])
+        known = self._known
+        return np.array([known[key] for key in keys], np.intp)[groups]
 
-    def _found(self, keys: list[bytes]) -> NDArray[np.intp]:
-        return np.fromiter(map(self._known.__getitem__, keys), np.intp, len(keys))
-
-    def _learn(self, keys: list[bytes], rows: NDArray[np.void]) -> None:
+    def _learn(self, keys: list[bytes], columns: list[list[float]]) -> None:
         if len(self._known) > _MOST_KNOWN:
             self._known, self.texts = {}, []
         known, texts = self._known, self.texts
-        for key, row in zip(keys, rows.tolist(), strict=True):
+        for key, row in zip(keys, zip(*columns, strict=True), strict=True):
             if key not in known:
                 known[key] = len(texts)
                 texts.append(self._render(*row))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bpstream import jsonlines
 from bpstream.compiled import LOOPS
-from bpstream.jsonlines import optional, parts, texts
+from bpstream.jsonlines import parts
+from bpstream.texts import Texts
 
 NAN = float("nan")
 letters = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
@@ -32,17 +33,6 @@ def lines(pieces, n):
 def read(*pieces, n):
     """The values of `n` lines that are one value each."""
     return [json.loads(line) for line in lines([*pieces, b"\n"], n).each()]
-
-
-@given(st.lists(letters))
-def test_texts_are_read_as_they_were_written(strings):
-    assert read(b'"', texts(strings), b'"', n=len(strings)) == strings
-
-
-@given(st.lists(st.none() | letters))
-def test_a_field_is_there_where_it_has_a_value(strings):
-    found = read(b'{"a":1', *optional("b", strings), b"}", n=len(strings))
-    assert found == [{"a": 1} if each is None else {"a": 1, "b": each} for each in strings]
 
 
 @given(st.lists(decimals | finite | st.just(NAN)))
@@ -87,7 +77,7 @@ def test_columns_of_narrow_numbers_are_written_too(kind):
 def test_what_some_lines_have_stands_in_these(there, data):
     n, at = len(there), np.flatnonzero(there)
     strings = data.draw(st.lists(st.text("xyz", max_size=4), min_size=len(at), max_size=len(at)))
-    group = lines([b"(", texts(strings), b")"], len(at))
+    group = lines([b"(", Texts.of(strings).json, b")"], len(at))
     found = lines([b"<", group.spread(at, n), b">"], n).each()
     told = iter(strings)
     assert found == [b"<(%b)>" % next(told).encode() if each else b"<>" for each in there]
@@ -127,7 +117,7 @@ def test_as_many_lines_as_there_are_are_written(n):
 
 def test_a_long_text_beside_short_ones_leaves_nothing_of_its_width():
     strings = ["a", "b" * 10_000, "c"]
-    assert lines([b'"', texts(strings), b'"\n'], 3).text == b"".join(
+    assert lines([b'"', Texts.of(strings).json, b'"\n'], 3).text == b"".join(
         msgspec.json.encode(each) + b"\n" for each in strings
     )
 

@@ -47,6 +47,23 @@ def load(library: Path) -> CDLL | None:
         *(c_void_p, c_void_p, c_void_p),
     ]
     loops.write_records.restype = c_int64
+    loops.read_times.argtypes = [
+        *(c_void_p, c_void_p, c_void_p, c_int64, c_int64),
+        *(c_void_p, c_void_p),
+    ]
+    loops.read_times.restype = None
+    loops.write_digests.argtypes = [c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_void_p]
+    loops.write_digests.restype = None
+    loops.find_alike.argtypes = [
+        *(c_void_p, c_int64, c_int64),
+        *(c_void_p, c_int64, c_void_p, c_void_p),
+    ]
+    loops.find_alike.restype = c_int64
+    loops.find_partitions.argtypes = [
+        *(c_void_p, c_void_p, c_void_p, c_int64, c_int64),
+        c_void_p,
+    ]
+    loops.find_partitions.restype = None
     loops.crc32c.argtypes = [c_void_p, c_int64, c_int64]
     loops.crc32c.restype = c_int64
     return loops

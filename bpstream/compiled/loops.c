@@ -21,8 +21,24 @@ typedef struct {
     const int64_t *ends;   /* and where it ends */
 } piece;
 
+/* Most pieces are short: to call memcpy costs more than what it does for them. */
 static inline char *append(char *to, const char *from, int64_t length) {
-    memcpy(to, from, length);
+    if (length > 32) {
+        memcpy(to, from, length);
+    } else if (length >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + length - 16, from + length - 16, 16);
+    } else if (length >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + length - 8, from + length - 8, 8);
+    } else if (length >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + length - 4, from + length - 4, 4);
+    } else if (length) {
+        to[0] = from[0];
+        to[length / 2] = from[length / 2];
+        to[length - 1] = from[length - 1];
+    }
     return to + length;
 }
 
@@ -37,10 +53,10 @@ static inline char *append_padded(char *to, const char *from, int64_t width) {
 }
 
 static inline char *append_digits(char *to, uint64_t value) {
-    char digits[20], *first = digits + sizeof digits;
-    do *--first = '0' + value % 10;
-    while (value /= 10);
-    return append(to, first, digits + sizeof digits - first);
+    int count = 1;
+    for (uint64_t rest = value; rest >= 10; rest /= 10) count++;
+    for (int i = count; i-- > 0; value /= 10) to[i] = '0' + value % 10;
+    return to + count;
 }
 
 static inline char *append_whole(char *to, int64_t value) {
@@ -50,14 +66,17 @@ static inline char *append_whole(char *to, int64_t value) {
 
 /* The same of some billionths that are fewer than 10,000: 9.9e-6. */
 static inline char *append_tiny(char *to, uint64_t billionths) {
-    char digits[4];
-    int64_t count = append_digits(digits, billionths) - digits, last = count;
-    while (digits[last - 1] == '0') last--;
-    *to++ = digits[0];
-    if (last > 1) *to++ = '.';
-    to = append(to, digits + 1, last - 1);
+    int exponent = 9;
+    for (; billionths % 10 == 0; billionths /= 10) exponent--;
+    char *point = to + 1;
+    to = append_digits(to, billionths);
+    exponent -= to - point;
+    if (to > point) {
+        memmove(point + 1, point, to++ - point);
+        *point = '.';
+    }
     to = append(to, "e-", 2);
-    return append_digits(to, 10 - count);
+    return append_digits(to, exponent);
 }
 
 /* As the shortest decimal that is read as this double: of up to fifteen digits, nine of them behind
@@ -87,11 +106,16 @@ static inline char *append_two(char *to, int64_t value) {
     return to;
 }
 
+#define SECOND 1000000ll /* in microseconds, and a day in seconds */
+#define DAY 86400ll
+
+static const int64_t FIRST_DAY = -719162, LAST_DAY = 2932896; /* 0001-01-01, 9999-12-31 */
+
 /* Microseconds since 1970 as 2026-01-29T21:32:51.619300; NULL before the year 1 and after 9999. */
 static inline char *append_moment(char *to, int64_t moment) {
-    const int64_t day = 86400000000, first = -719162, last = 2932896;
-    if (moment < first * day || moment >= (last + 1) * day) return NULL;
-    int64_t since = moment - first * day, of_day = since % day;
+    const int64_t day = DAY * SECOND;
+    if (moment < FIRST_DAY * day || moment >= (LAST_DAY + 1) * day) return NULL;
+    int64_t since = moment - FIRST_DAY * day, of_day = since % day;
     /* Years from March on, of which a leap day is the last; 0000-03-01 is day 0. */
     int64_t days = since / day + 306, of_era = days % 146097;
     int64_t years = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
@@ -251,6 +275,219 @@ int64_t read_shape(const char *text, const int64_t *begins, const int64_t *ends,
         found++;
     }
     return found;
+}
+
+/* ---- fhir/moments.py: times as most feeds write them -------------------------------------- */
+
+/* So many digits, as a number; -1 where there are others. */
+static inline int64_t read_digits(const char *at, int count) {
+    int64_t value = 0;
+    for (int i = 0; i < count; i++) {
+        if (!is_digit(at[i])) return -1;
+        value = value * 10 + (at[i] - '0');
+    }
+    return value;
+}
+
+static inline int64_t days_of(int64_t year, int64_t month) {
+    int is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    return month == 2 ? 28 + is_leap : 30 + (month + month / 8) % 2;
+}
+
+/* Days since 1970 of a date; the last day of February is the last of its year. */
+static inline int64_t day_of(int64_t year, int64_t month, int64_t date) {
+    year -= month <= 2;
+    int64_t era = year / 400, of_era = year % 400;
+    int64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + date - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+/* Microseconds since 1970 of 2026-01-29T21:32:51.619300+00:00, of three digits behind the point or
+ * none as well, and with Z as its zone: 1; 0 where it is another time, or none. */
+static inline int read_time(const char *at, const char *end, int64_t farthest, int64_t *moment) {
+    static const char form[] = "0000-00-00T00:00:00";
+    if (end - at < (int64_t)sizeof form) return 0;
+    for (int i = 0; form[i]; i++)
+        if (form[i] == '0' ? !is_digit(at[i]) : at[i] != form[i]) return 0;
+    int64_t year = read_digits(at, 4), month = read_digits(at + 5, 2);
+    int64_t date = read_digits(at + 8, 2), hour = read_digits(at + 11, 2);
+    int64_t minute = read_digits(at + 14, 2), second = read_digits(at + 17, 2);
+    if (month < 1 || month > 12 || date < 1 || date > days_of(year, month)) return 0;
+    if (hour > 23 || minute > 59 || second > 59) return 0;
+    at += sizeof form - 1;
+    int64_t behind = 0, east = 0;
+    if (*at == '.') {
+        int digits = 0;
+        for (at++; digits < 6 && at + digits < end && is_digit(at[digits]);) digits++;
+        if (digits != 3 && digits != 6) return 0;
+        behind = read_digits(at, digits) * (digits == 3 ? 1000 : 1);
+        at += digits;
+    }
+    if (end - at == 6 && (*at == '+' || *at == '-') && at[3] == ':') {
+        int64_t hours = read_digits(at + 1, 2), minutes = read_digits(at + 4, 2);
+        east = hours * 60 + minutes;
+        if (hours < 0 || minutes < 0 || minutes > 59 || east > farthest) return 0;
+        if (*at == '-') east = -east;
+    } else if (end - at != 1 || *at != 'Z') {
+        return 0;
+    }
+    int64_t seconds = (hour * 60 + minute - east) * 60 + second;
+    *moment = (day_of(year, month, date) * DAY + seconds) * SECOND + behind;
+    return *moment >= FIRST_DAY * DAY * SECOND && *moment < (LAST_DAY + 1) * DAY * SECOND;
+}
+
+/* Read `n` times, whose zones are `farthest` minutes from Greenwich at the most.  Of one that is
+ * not known, moments[i] is 0. */
+void read_times(const char *text, const int64_t *begins, const int64_t *ends, int64_t n,
+                int64_t farthest, int64_t *moments, uint8_t *known) {
+    for (int64_t i = 0; i < n; i++) {
+        known[i] = read_time(text + begins[i], text + ends[i], farthest, &moments[i]);
+        if (!known[i]) moments[i] = 0;
+    }
+}
+
+/* ---- fhir/identity.py: BLAKE2b without a key, RFC 7693 ------------------------------------- */
+
+enum { BLOCK = 128, WORDS = 16, ROUNDS = 12 };
+
+static const uint64_t IV[8] = {0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b,
+                               0xa54ff53a5f1d36f1, 0x510e527fade682d1, 0x9b05688c2b3e6c1f,
+                               0x1f83d9abfb41bd6b, 0x5be0cd19137e2179};
+
+static const uint8_t SIGMA[10][WORDS] = {
+    {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+    {14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3},
+    {11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4},
+    {7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8},
+    {9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13},
+    {2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9},
+    {12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11},
+    {13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10},
+    {6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5},
+    {10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0}};
+
+static inline uint64_t rotated(uint64_t word, int bits) { return word >> bits | word << (64 - bits); }
+
+static inline uint64_t little_endian(const uint8_t *at) {
+    uint64_t value = 0;
+    for (int i = 7; i >= 0; i--) value = value << 8 | at[i];
+    return value;
+}
+
+#define MIX(a, b, c, d, x, y)               \
+    v[a] += v[b] + (x);                     \
+    v[d] = rotated(v[d] ^ v[a], 32);        \
+    v[c] += v[d];                           \
+    v[b] = rotated(v[b] ^ v[c], 24);        \
+    v[a] += v[b] + (y);                     \
+    v[d] = rotated(v[d] ^ v[a], 16);        \
+    v[c] += v[d];                           \
+    v[b] = rotated(v[b] ^ v[c], 63)
+
+/* Take a block into the state; `counted` bytes are taken by then. */
+static void compress(uint64_t state[8], const uint8_t block[BLOCK], uint64_t counted, int is_last) {
+    uint64_t v[WORDS], m[WORDS];
+    for (int i = 0; i < WORDS; i++) m[i] = little_endian(block + 8 * i);
+    for (int i = 0; i < 8; i++) v[i] = state[i], v[i + 8] = IV[i];
+    v[12] ^= counted;
+    if (is_last) v[14] = ~v[14];
+#pragma GCC unroll 12
+    for (int round = 0; round < ROUNDS; round++) {
+        const uint8_t *s = SIGMA[round % 10];
+        MIX(0, 4, 8, 12, m[s[0]], m[s[1]]);
+        MIX(1, 5, 9, 13, m[s[2]], m[s[3]]);
+        MIX(2, 6, 10, 14, m[s[4]], m[s[5]]);
+        MIX(3, 7, 11, 15, m[s[6]], m[s[7]]);
+        MIX(0, 5, 10, 15, m[s[8]], m[s[9]]);
+        MIX(1, 6, 11, 12, m[s[10]], m[s[11]]);
+        MIX(2, 7, 8, 13, m[s[12]], m[s[13]]);
+        MIX(3, 4, 9, 14, m[s[14]], m[s[15]]);
+    }
+    for (int i = 0; i < 8; i++) state[i] ^= v[i] ^ v[i + 8];
+}
+
+/* Write the hash of each of `n` parts of the text, of `size` bytes (64 at the most), in hexadecimal
+ * digits, a line each. */
+void write_digests(const char *text, const int64_t *begins, const int64_t *ends, int64_t n,
+                   int64_t size, char *out) {
+    static const char digits[] = "0123456789abcdef";
+    for (int64_t i = 0; i < n; i++) {
+        const uint8_t *at = (const uint8_t *)text + begins[i], *end = (const uint8_t *)text + ends[i];
+        uint64_t state[8], counted = 0;
+        uint8_t last[BLOCK] = {0};
+        memcpy(state, IV, sizeof state);
+        state[0] ^= 0x01010000 ^ (uint64_t)size;
+        for (; end - at > BLOCK; at += BLOCK) compress(state, at, counted += BLOCK, 0);
+        memcpy(last, at, end - at);
+        compress(state, last, counted + (end - at), 1);
+        for (int64_t b = 0; b < size; b++) {
+            uint8_t byte = (uint8_t)(state[b / 8] >> (8 * (b % 8)));
+            *out++ = digits[byte >> 4];
+            *out++ = digits[byte & 15];
+        }
+        *out++ = '\n';
+    }
+}
+
+/* ---- rendered.py: rows of numbers, of which many are alike ---------------------------------- */
+
+static inline int are_alike(const uint64_t *one, const uint64_t *other, int64_t width) {
+    while (width && *one == *other) one++, other++, width--;
+    return !width;
+}
+
+/* Tell which of `n` rows of `width` words are the same: groups[i] is that of row i, and firsts[g] the
+ * first row of group g.  `table` has `slots` places, a power of two that is more than n, all -1.
+ *
+ * Returns how many groups there are. */
+int64_t find_alike(const uint64_t *rows, int64_t width, int64_t n, int64_t *table, int64_t slots,
+                   int64_t *groups, int64_t *firsts) {
+    int64_t found = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const uint64_t *row = rows + i * width;
+        uint64_t hash = 0;
+        for (int64_t w = 0; w < width; w++) {
+            hash = (hash ^ row[w]) * 0x9e3779b97f4a7c15;
+            hash ^= hash >> 32;
+        }
+        int64_t slot = (int64_t)hash & (slots - 1);
+        while (table[slot] >= 0 && !are_alike(rows + firsts[table[slot]] * width, row, width))
+            slot = (slot + 1) & (slots - 1);
+        if (table[slot] < 0) {
+            firsts[found] = i;
+            table[slot] = found++;
+        }
+        groups[i] = table[slot];
+    }
+    return found;
+}
+
+/* ---- stream/partitioner.py: the partition of a key ------------------------------------------ */
+
+/* Appleby's MurmurHash2, as in org.apache.kafka.common.utils.Utils. */
+static inline uint32_t murmur2(const uint8_t *key, int64_t size) {
+    const uint32_t mix = 0x5bd1e995;
+    uint32_t hash = 0x9747b28c ^ (uint32_t)size;
+    for (; size >= 4; size -= 4, key += 4) {
+        uint32_t word = key[0] | key[1] << 8 | key[2] << 16 | (uint32_t)key[3] << 24;
+        word *= mix;
+        word ^= word >> 24;
+        hash = hash * mix ^ word * mix;
+    }
+    if (size > 2) hash ^= key[2] << 16;
+    if (size > 1) hash ^= key[1] << 8;
+    if (size > 0) hash = (hash ^ key[0]) * mix;
+    hash = (hash ^ hash >> 13) * mix;
+    return hash ^ hash >> 15;
+}
+
+/* Find the partition, of so many, of `n` keys, which are parts of a text. */
+void find_partitions(const char *text, const int64_t *begins, const int64_t *ends, int64_t n,
+                     int64_t partitions, int64_t *found) {
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t hash = murmur2((const uint8_t *)text + begins[i], ends[i] - begins[i]);
+        found[i] = (hash & 0x7fffffff) % partitions;
+    }
 }
 
 /* ---- stream/unpacking.py, stream/packing.py: record batches as Kafka has them ------------- */

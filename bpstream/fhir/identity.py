@@ -2,14 +2,20 @@
 
 import re
 from collections.abc import Iterable
+from ctypes import CDLL
 from datetime import tzinfo
 from hashlib import blake2b
 from typing import Any
 
+import numpy as np
+
+from bpstream.compiled import LOOPS, address
 from bpstream.errors import RejectedObservation
 from bpstream.fhir.element import list_of, object_of, text_of
 from bpstream.fhir.subject import identifier_key
 from bpstream.fhir.times import moment
+from bpstream.jsonlines import Parts
+from bpstream.texts import Texts
 
 DIGEST_BYTES = 16
 """Of a document id: 32 hexadecimal digits."""
@@ -19,6 +25,19 @@ VERSION = re.compile(r"[0-9]{1,18}")  # what a store takes as an external versio
 def digest(text: str) -> str:
     """32 hexadecimal digits of the BLAKE2b hash of `text`."""
     return blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
+
+
+def digests(each: Parts, *, loops: CDLL | None = LOOPS) -> Texts:
+    """The same of each text, in UTF-8."""
+    n = len(each.begins)
+    if loops is None:
+        hashes = [blake2b(text, digest_size=DIGEST_BYTES).hexdigest() for text in each.each()]
+        return Texts.of(hashes)
+    begins, ends = map(np.ascontiguousarray, (each.begins, each.ends))
+    out = np.empty(n * (2 * DIGEST_BYTES + 1), np.uint8)
+    bounds = address(begins), address(ends), n
+    loops.write_digests(address(each.text), *bounds, DIGEST_BYTES, address(out))
+    return Texts.of_lines(out.tobytes())
 
 
 def joined(parts: Iterable[str]) -> str:

@@ -8,7 +8,6 @@ import re
 import string
 from collections.abc import Mapping, Sequence
 from ctypes import CDLL
-from hashlib import blake2b
 
 import msgspec
 import numpy as np
@@ -17,13 +16,15 @@ from numpy.typing import NDArray
 from bpstream.compiled import LOOPS
 from bpstream.fhir import stored
 from bpstream.fhir.forms import PATIENT, PRACTITIONER, Coded, InWords, Plain, Stored
-from bpstream.fhir.identity import DIGEST_BYTES, joined
+from bpstream.fhir.identity import digests, joined
 from bpstream.fhir.moments import utc_times
 from bpstream.fhir.quantity import DIASTOLIC_RANGE, SYSTOLIC_RANGE
 from bpstream.fhir.shapes import Found, Shapes, in_order
 from bpstream.fhir.stored import Told
 from bpstream.fhir.times import BEFORE_1900
+from bpstream.jsonlines import Piece, lines
 from bpstream.reading import NOT_MEASURED, Flag, Kind, Origin, Readings, Series
+from bpstream.texts import Texts
 
 _Decoder = (
     msgspec.json.Decoder[InWords] | msgspec.json.Decoder[Coded] | msgspec.json.Decoder[Stored]
@@ -58,9 +59,9 @@ class _Fields:
         performers, known = _behind(PRACTITIONER, self.performers, least=0)
         return Found(
             at,
-            self.ids,
-            self.times,
-            patients,
+            Texts.of(self.ids),
+            Texts.of(self.times),
+            Texts.of(patients),
             [by or None for by in performers],
             np.array(self.systolic, float),
             np.array(self.diastolic, float),
@@ -97,7 +98,7 @@ class PlainReader:
         self._fhir_base = fhir_base
         self._max_skew = round(max_skew * 1_000_000)
         # The parts of an identity that are the same for every plain Observation.
-        self._id_line, self._source_line = "id\n", f"\n{joined((source,))}\n"
+        self._id_line, self._source_line = b"id\n", f"\n{joined((source,))}\n".encode()
         self._decoders: list[_Decoder] = [
             msgspec.json.Decoder(InWords),
             msgspec.json.Decoder(Coded),
@@ -204,18 +205,13 @@ class PlainReader:
             (diastolic, DIASTOLIC_RANGE),
         ):
             plain &= (pressure >= lowest) & (pressure <= highest)
-        start, middle = self._id_line, self._source_line
+        named: list[Piece] = [self._id_line, patients.utf8, self._source_line, ids.utf8]
         readings = Readings(
             origin=self._origins_of(found.at),
             patient_id=patients,
-            document_id=[
-                blake2b(
-                    f"{start}{who}{middle}{name}".encode(), digest_size=DIGEST_BYTES
-                ).hexdigest()
-                for who, name in zip(patients, ids, strict=True)
-            ],
+            document_id=digests(lines(named, n)),
             original_time=found.time,
-            observation_id=[*ids],
+            observation_id=ids,
             practitioner_id=found.practitioner_id,
             details={},
             taken_at=taken_at,

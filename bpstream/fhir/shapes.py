@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Sequence
 from ctypes import CDLL, c_void_p
-from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from bpstream.compiled import LOOPS, address
 from bpstream.fhir.forms import PATIENT, PRACTITIONER
 from bpstream.messages import Messages
+from bpstream.texts import Texts, taken, together
 
 _MOST = 4
 """Shapes that are known at a time: a message is compared with one after the other."""
@@ -43,10 +43,10 @@ class Found(NamedTuple):
 
     at: NDArray[np.intp]
     """Positions of the messages."""
-    observation_id: list[str]
-    time: list[str]
-    patient_id: list[str]
-    practitioner_id: list[str | None]
+    observation_id: Texts
+    time: Texts
+    patient_id: Texts
+    practitioner_id: Sequence[str | None]
     systolic: NDArray[np.float64]
     diastolic: NDArray[np.float64]
     in_words: NDArray[np.bool_]
@@ -62,11 +62,10 @@ def in_order(parts: Sequence[Found]) -> Found:
     order = np.argsort(np.concatenate([part.at for part in parts]))
     columns: list[Any] = []
     for column in zip(*parts, strict=True):
-        if isinstance(column[0], list):
-            together = list(chain.from_iterable(column))
-            columns.append([together[place] for place in order.tolist()])
-        else:
+        if isinstance(column[0], np.ndarray):
             columns.append(np.concatenate(column)[order])
+        else:
+            columns.append(taken(together(column), order))
     return Found(*columns)
 
 
@@ -100,8 +99,7 @@ class Shape:
             if is_number[nth]:
                 columns[name] = numbers[nth][:found]
             else:
-                letters = texts[nth][: used[nth]].tobytes().decode()
-                columns[name] = letters.split("\n")[:-1]
+                columns[name] = Texts.of_lines(texts[nth][: used[nth]].tobytes())
         return Found(
             at=np.flatnonzero(fits),
             in_words=np.full(found, self._in_words),

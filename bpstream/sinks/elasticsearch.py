@@ -15,7 +15,7 @@ from tenacity.wait import wait_base
 from bpstream.document import Entry, Found, Line, Refused, Removal, latest, month_of
 from bpstream.documents import Documents, in_columns
 from bpstream.errors import BPStreamError, SinkError, StartError
-from bpstream.jsonlines import Parts, Piece, lines, parts, texts
+from bpstream.jsonlines import Parts, Piece, lines, parts
 from bpstream.rendered import Phrases
 from bpstream.sinks import answers
 from bpstream.sinks.client import (
@@ -250,7 +250,7 @@ class ElasticsearchIndex:
             b'{"index":{"_index":"%b-' % self._alias.encode(),
             *_MONTHS.of(documents.taken_at.view("M8[us]").astype("M8[M]").view(np.int64)),
             b'","_id":"',
-            texts(documents.document_ids),
+            documents.document_ids.json,
             b'","version":',
             documents.version,
             b',"version_type":"external_gte"}}\n',

@@ -102,7 +102,7 @@ class Alerts:
         lines, now = raised.line.each(), time.time_ns() // 1000
         keys = {patient_id.encode() for patient_id in patients}
         for at, (key, (rule, severity, state)) in enumerate(
-            zip(raised.key, raised.kind, strict=True)
+            zip(raised.key.each(), raised.kind, strict=True)
         ):
             if state not in (FIRING, CHANGED) or not (key in keys or rule in rules):
                 continue

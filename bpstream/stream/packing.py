@@ -42,13 +42,13 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 class Columns(Listed[Record]):
     """Records of now, with a key and a value each and no headers; a `Record` when asked for."""
 
-    keys: Sequence[bytes]
+    keys: Parts
     values: Parts
     first: tuple[bytes, bytes] | None = None
     """Key and value of one that goes before them."""
 
     def __len__(self) -> int:
-        return len(self.keys) + (self.first is not None)
+        return len(self.keys.begins) + (self.first is not None)
 
     @overload
     def __getitem__(self, at: int) -> Record: ...
@@ -56,20 +56,13 @@ class Columns(Listed[Record]):
     def __getitem__(self, at: slice) -> Sequence[Record]: ...
     def __getitem__(self, at: int | slice) -> Record | Sequence[Record]:
         if isinstance(at, slice) and self.first is None:
-            return Columns(self.keys[at], self.values.take(at))
+            return Columns(self.keys.take(at), self.values.take(at))
         return list(self)[at]
 
     def __iter__(self) -> Iterator[Record]:
         if self.first is not None:
             yield Record(*self.first)
-        yield from map(Record, self.keys, self.values.each())
-
-
-def keys_of(records: Sequence[Record]) -> Sequence[bytes | None]:
-    """The key of each."""
-    if isinstance(records, Columns) and records.first is None:
-        return records.keys
-    return [each.key for each in records]
+        yield from map(Record, self.keys.each(), self.values.each())
 
 
 def packed(
@@ -102,7 +95,7 @@ class _Packed(BatchBuilder):
     """A batch that takes no more records.  Not for a producer with a state: nobody wrote it."""
 
     def __init__(self, records: Columns, now: int, room: int, loops: CDLL) -> None:
-        pieces = [(parts(records.keys), records.values)]
+        pieces = [(records.keys, records.values)]
         if records.first is not None:
             key, value = records.first
             pieces.insert(0, (parts([key]), parts([value])))

@@ -21,7 +21,7 @@ from aiokafka.errors import (
 from bpstream.errors import StartError
 from bpstream.stream.health import Health
 from bpstream.stream.metrics import Metrics
-from bpstream.stream.packing import Record, keys_of, packed
+from bpstream.stream.packing import Columns, Record, packed
 from bpstream.stream.partitioner import partitions_of
 
 log = logging.getLogger(__name__)
@@ -53,10 +53,7 @@ class Publisher:
 
     async def publish(self, topic: str, records: Sequence[Record], *, partitions: int) -> None:
         """Publish `records`, each in the partition of its key (one without goes to 0)."""
-        keys = keys_of(records)
-        homes = partitions_of([key or b"" for key in keys], partitions)
-        if None in keys:
-            homes = [0 if key is None else at for key, at in zip(keys, homes, strict=True)]
+        homes = _homes(records, partitions)
         if len(set(homes)) == 1:  # of one partition's patients, as a rule
             await self.publish_to(topic, homes[0], records)
             return
@@ -120,3 +117,11 @@ class Publisher:
         why = type(error).__name__
         self._health.trouble("kafka", f"Kafka does not take records for {topic} ({why})")
         self._metrics.retries.labels("kafka").inc()
+
+
+def _homes(records: Sequence[Record], partitions: int) -> list[int]:
+    """The partition of each, of so many; 0 of one without a key."""
+    if isinstance(records, Columns) and records.first is None:
+        return partitions_of(records.keys, partitions)
+    homes = partitions_of([each.key or b"" for each in records], partitions)
+    return [0 if record.key is None else at for record, at in zip(records, homes, strict=True)]

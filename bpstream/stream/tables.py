@@ -27,6 +27,7 @@ from bpstream.stream.delivery import ChunkSchema
 from bpstream.stream.fetched import Records
 from bpstream.stream.packing import Columns, Record
 from bpstream.stream.publish import Publisher
+from bpstream.texts import Texts
 
 log = logging.getLogger(__name__)
 
@@ -348,7 +349,7 @@ class PatientTable:
         first = checkpoints.KEY, checkpoint.encode()
         records: Sequence[Record]
         if isinstance(rows, Copied):
-            records = Columns([*map(str.encode, rows.ids)], rows.packed, first)
+            records = Columns(Texts.of(rows.ids).utf8, rows.packed, first)
         else:
             records = [
                 Record(*first),

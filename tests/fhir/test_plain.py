@@ -1,9 +1,7 @@
 """The fast path: what it takes, what it leaves, and that both readers agree."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpstream.fhir.build import observation, original_observation
-from bpstream.fhir.moments import utc_times
 from bpstream.fhir.parse import Parser
 from bpstream.simulator import Simulator
 from tests.fhir.messages import (
@@ -20,7 +17,6 @@ from tests.fhir.messages import (
     TAKEN,
     THOROUGHLY,
     an_observation,
-    at,
     component,
     damaged,
     mmhg,
@@ -253,19 +249,10 @@ def test_a_plain_time_may_lie_as_far_ahead_as_the_skew(seconds: float, left: lis
     assert read_plainly(message)[1] == left
 
 
-def _times() -> Iterator[str]:
-    for precision, zone in TIME_FORMS:
-        yield NOW.replace(tzinfo=None).isoformat(timespec=precision) + zone
-
-
-def test_plain_times_are_read_together_whatever_their_form() -> None:
-    texts = [*islice(_times(), 3), "never", "", *_times()]
-    found, known = utc_times(texts)
-    assert known.tolist() == [True] * 3 + [False] * 2 + [True] * len(TIME_FORMS)
-    assert found[known].tolist() == [at(text) for text in texts if len(text) > 5]
-
-
-def test_one_impossible_date_spoils_no_other() -> None:
-    found, known = utc_times(["2026-02-30T00:00:00Z", "2026-02-28T00:00:00Z"])
-    assert known.tolist() == [False, True]
-    assert found[1] == at("2026-02-28T00:00:00Z")
+def test_one_day_that_no_calendar_has_is_one_dead_letter_among_a_chunk_of_readings() -> None:
+    told = {"observation_id": "o1", "patient_id": "p1", "systolic": 120, "diastolic": 80}
+    good, bad = (observation(**told, taken_at=f"2026-01-{day}T08:00:00Z") for day in ("29", "32"))
+    parsed = parse(*[good] * 600, bad)
+    assert len(parsed.readings) == 600
+    (rejected,) = parsed.rejected
+    assert (rejected.origin.message, rejected.path) == (600, "Observation.effectiveDateTime")
