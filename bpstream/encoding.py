@@ -22,13 +22,8 @@ from bpstream.texts import Texts, optional
 _RISK_DIGITS = 6
 
 _encode = msgspec.json.encode
-# By what stands in a column.  Python's -1 is NumPy's too: the last one.
-_ANOMALY_TYPES = np.array(list(map(_encode, ANOMALY_TYPES)))
-_TAG_NAMES = np.array(list(map(_encode, TAG_NAMES)))
-_CATEGORIES = np.array([_encode(CATEGORY_NAMES[each]) for each in (*Category, UNCATEGORIZED)])
-_SEVERITIES = np.array(list(map(_encode, SEVERITY_NAMES)))
-_KINDS = np.array([_encode(kind.name.lower()) for kind in Kind])
-_SERIES = np.array([_encode(series.name.lower()) for series in Series])
+# By category; the last one is Python's -1 as well.
+_CATEGORIES = [CATEGORY_NAMES[each] for each in (*Category, UNCATEGORIZED)]
 _REASON_TARGETS = np.array([b'{"target":"%b"' % name.encode() for name in TARGETS])
 _REASON_FEATURES = np.array([b',"feature":"%b","value":' % name.encode() for name in FEATURES])
 
@@ -85,6 +80,10 @@ def encode(
     n = len(readings)
     moments = readings.taken_at.view("M8[us]")
     risk = np.round(judged.risk, _RISK_DIGITS)
+    anomaly, prediction, kind = _PHRASES.of(
+        *(judged.judged, judged.tags, np.where(np.isnan(risk), -1, risk >= 0.5)),
+        *(judged.category, judged.severity, readings.kind, readings.series, readings.flags),
+    )
     pieces: list[Piece] = [
         b'{"timestamp":"',
         moments,
@@ -94,31 +93,15 @@ def encode(
         readings.systolic,
         b',"diastolic_pressure":',
         readings.diastolic,
-        b',"anomaly_type":',
-        np.where(judged.judged, _ANOMALY_TYPES[judged.tags], b"null"),
-        b',"anomaly_details":',
-        _TAG_NAMES[judged.tags],
-        b',"ml_risk_score":',
+        anomaly,
         risk,
         b',"@timestamp":"',
         moments,
-        b'Z","ml_prediction":',
-        np.where(np.isnan(risk), b"null", np.where(risk >= 0.5, b"1", b"0")),
-        b',"mean_arterial_pressure":',
+        prediction,
         np.round(judged.mean, 2),
         b',"pulse_pressure":',
         np.round(judged.pulse, 2),
-        b',"category":',
-        _CATEGORIES[judged.category],
-        b',"severity":',
-        _SEVERITIES[judged.severity],
-        b',"kind":',
-        _KINDS[readings.kind],
-        b',"series":',
-        _SERIES[readings.series],
-        b',"flags":',
-        *_FLAGS.of(readings.flags),
-        b',"document_id":"',
+        kind,
         Texts.of(readings.document_id).json,
         b'","version":',
         readings.version,
@@ -132,7 +115,7 @@ def encode(
         b'%b"' % iso(now).encode(),
         *optional("observation_id", readings.observation_id),
         *optional("practitioner_id", readings.practitioner_id),
-        np.where(np.isnan(risk), b"", b',"model":%b' % _named(model)),
+        _named(model, n).where(~np.isnan(risk)),
         _early_warnings(judged.warning),
         _reasons(judged.reasons, n),
         _more(readings),
@@ -152,15 +135,42 @@ def encode(
     )
 
 
-def _named(model: Model) -> bytes:
-    return _encode({"name": model.name, "version": model.version})
+def _phrases(  # noqa: PLR0917 - mapped over columns
+    judged: int,
+    tags: int,
+    prediction: int,
+    category: int,
+    severity: int,
+    kind: int,
+    series: int,
+    flags: int,
+) -> tuple[bytes, bytes, bytes]:
+    """What stands before the risk, the mean pressure, and the document's id."""
+    anomaly = {
+        "anomaly_type": ANOMALY_TYPES[tags] if judged else None,
+        "anomaly_details": TAG_NAMES[tags],
+    }
+    predicted = {"ml_prediction": None if prediction < 0 else prediction}
+    of_kind = {
+        "category": _CATEGORIES[category],
+        "severity": SEVERITY_NAMES[severity],
+        "kind": Kind(kind).name.lower(),
+        "series": Series(series).name.lower(),
+        "flags": Flag(flags).names(),
+    }
+    return (
+        b',%b,"ml_risk_score":' % _encode(anomaly)[1:-1],
+        b'Z",%b,"mean_arterial_pressure":' % _encode(predicted)[1:-1],
+        b',%b,"document_id":"' % _encode(of_kind)[1:-1],
+    )
 
 
-def _names(flags: int) -> tuple[bytes]:
-    return (_encode(Flag(flags).names()),)
+_PHRASES = Phrases(_phrases)
 
 
-_FLAGS = Phrases(_names)
+def _named(model: Model, n: int) -> Parts:
+    told = b',"model":%b' % _encode({"name": model.name, "version": model.version})
+    return Parts(told, np.zeros(n, np.int64), np.full(n, len(told)))
 
 
 def _early_warnings(warning: NDArray[np.float64]) -> Parts:

@@ -55,9 +55,14 @@ class Columns(Listed[Record]):
     @overload
     def __getitem__(self, at: slice) -> Sequence[Record]: ...
     def __getitem__(self, at: int | slice) -> Record | Sequence[Record]:
-        if isinstance(at, slice) and self.first is None:
-            return Columns(self.keys.take(at), self.values.take(at))
-        return list(self)[at]
+        if not isinstance(at, slice) or at.step not in (None, 1):
+            return list(self)[at]
+        # Whoever sends a batch keeps its records: of thousands no object is to be made.
+        start, stop, _ = at.indices(len(self))
+        before = int(self.first is not None)
+        some = slice(max(start - before, 0), max(stop - before, 0))
+        first = self.first if start < min(before, stop) else None
+        return Columns(self.keys.take(some), self.values.take(some), first)
 
     def __iter__(self) -> Iterator[Record]:
         if self.first is not None:

@@ -23,6 +23,7 @@ from bpstream.stream.health import Health
 from bpstream.stream.metrics import Metrics
 from bpstream.stream.packing import Columns, Record, packed
 from bpstream.stream.partitioner import partitions_of
+from bpstream.stream.requests import join_requests
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Publisher:
 
     def __init__(self, producer: Any, health: Health, metrics: Metrics | None = None) -> None:
         """`producer` gives aiokafka's producer when called."""
+        join_requests()
         self._producer = producer
         self._health, self._metrics = health, metrics or Metrics()
         self.whole = dict[str, int]()
