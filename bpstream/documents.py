@@ -32,7 +32,7 @@ class Columns:
     practitioner_id: Sequence[str | None]
     taken_at: NDArray[np.int64]
     """Microseconds since 1970-01-01 UTC."""
-    text: bytes
+    text: bytes | memoryview
     """A line of JSON each, with its end."""
     bounds: NDArray[np.int64]
     """Where in `text` each line begins, and where the last one ends: shape ``(n + 1,)``."""
@@ -121,7 +121,7 @@ class Documents(Listed[Entry]):
         """Bytes of all lines."""
         return len(self._columns.text) if self._is_whole() else sum(self.parts().sizes())
 
-    def lines(self) -> bytes:
+    def lines(self) -> bytes | memoryview:
         """Their lines, one after the other."""
         return self._columns.text if self._is_whole() else self.parts().joined()
 
@@ -158,11 +158,11 @@ class Documents(Listed[Entry]):
             columns.patient_id[place],
             columns.practitioner_id[place],
             int(columns.taken_at[place]),
-            columns.text[start : end - 1],
+            bytes(columns.text[start : end - 1]),
         )
 
 
-def bounds_of(text: bytes) -> NDArray[np.int64]:
+def bounds_of(text: bytes | memoryview) -> NDArray[np.int64]:
     """Where each line of `text` begins, and where the last one ends."""
     return np.append(0, np.flatnonzero(np.frombuffer(text, np.uint8) == _LINE_ENDS) + 1)
 

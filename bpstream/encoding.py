@@ -129,7 +129,7 @@ def encode(
             readings.patient_id,
             readings.practitioner_id,
             readings.taken_at,
-            bytes(text),
+            text,
             np.append(0, ends),
         )
     )

@@ -66,8 +66,7 @@ Moments = NDArray[np.datetime64]
 Piece = bytes | Bytes | Numbers | Moments | Parts
 """Bytes that every line has, or a column of shape ``(n,)``."""
 
-_AT_ONCE = 256
-"""Lines: they take as much memory as a core has at hand."""
+_AT_ONCE = 256  # lines
 
 _encode = msgspec.json.Encoder().encode
 
@@ -104,22 +103,19 @@ def _compiled(loops: CDLL, pieces: Sequence[Piece], n: int) -> Parts:
 
     Raises ValueError for a number that it does not write.
     """
-    table, _held = _table(pieces)
-    out = np.empty(min(n, _AT_ONCE) * int(table[:, 2].sum()), np.uint8)
-    ends, blocks, size = np.empty(n, np.int64), list[bytes](), 0
-    told = address(table), len(table), address(out), address(ends)
-    for first in range(0, n, _AT_ONCE):
-        written = loops.write_lines(*told, first, min(first + _AT_ONCE, n), size)
-        if written < 0:
-            raise ValueError
-        blocks.append(out[:written].tobytes())
-        size += written
-    return Parts(b"".join(blocks), _begins(ends), ends)
+    table, most, _held = _table(pieces, n)
+    out, ends = np.empty(most, np.uint8), np.empty(n, np.int64)
+    written = loops.write_lines(address(table), len(table), address(out), address(ends), n)
+    if written < 0:
+        raise ValueError
+    return Parts(out.data[:written], _begins(ends), ends)
 
 
-def _table(pieces: Sequence[Piece]) -> tuple[NDArray[np.int64], list[Memory]]:
-    """Each piece as `struct piece` in loops.c, and what has to be held while that is used."""
-    table, held = list[tuple[int, ...]](), list[Memory]()
+def _table(pieces: Sequence[Piece], n: int) -> tuple[NDArray[np.int64], int, list[Memory]]:
+    """Each piece as `struct piece` in loops.c, the most bytes that all lines take, and what has to
+    be held while that is used.
+    """
+    table, most, held = list[tuple[int, ...]](), 0, list[Memory]()
 
     def hold(memory: Memory) -> int:
         held.append(np.ascontiguousarray(memory) if isinstance(memory, np.ndarray) else memory)
@@ -131,16 +127,17 @@ def _table(pieces: Sequence[Piece]) -> tuple[NDArray[np.int64], list[Memory]]:
             table.append((_CONSTANT, constant, len(piece), 0, 0))
             constant += len(piece)
         elif isinstance(piece, Parts):
-            longest = int((piece.ends - piece.begins).max(initial=0))
             bounds = hold(piece.begins), hold(piece.ends)
-            table.append((_PARTS, hold(piece.text), longest, *bounds))
+            table.append((_PARTS, hold(piece.text), 0, *bounds))
+            most += int((piece.ends - piece.begins).sum())
         elif piece.dtype.kind == "S":
             table.append((_BYTES, hold(piece), piece.itemsize, 0, 0))
         else:
             form, kind = _VALUES[piece.dtype.kind]
             values = piece.astype(kind, copy=False).view(f"V{np.dtype(kind).itemsize}")
             table.append((form, hold(values), _LONGEST_VALUE, 0, 0))
-    return np.array(table, np.int64).reshape(-1, 5), held
+    most += n * sum(width for _, _, width, _, _ in table)
+    return np.array(table, np.int64).reshape(-1, 5), most, held
 
 
 def _in_digits(piece: Piece, n: int) -> Piece:
@@ -160,6 +157,7 @@ def _joined(pieces: Sequence[Piece], n: int) -> Parts:
     """By Python: the bytes of each piece, line by line."""
     joined = list[bytes]()
     for first in range(0, n, _AT_ONCE):
+        # As many as take the memory that a core has at hand.
         some = slice(first, min(first + _AT_ONCE, n))
         columns = [_each(piece, some) for piece in pieces]
         joined += map(b"".join, zip(*columns, strict=True))

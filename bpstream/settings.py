@@ -118,7 +118,7 @@ class Settings:
     """How simulated pressures come about."""
     simulate_speed: float = _at_least(0.001, 1.0)
     """How many times as fast as the wall clock simulated patients live; readings have its time."""
-    batch_size: int = _at_least(1, 4000)
+    batch_size: int = _at_least(1, 6000)
     """Most messages of one fetched chunk that are processed at once."""
     model: str = "bp_additive"
     """The model that scores readings: one in models/, or the path of a folder."""

@@ -26,7 +26,7 @@ def load(library: Path) -> CDLL | None:
         loops = PyDLL(str(library))
     except OSError:
         return None
-    loops.write_lines.argtypes = [c_void_p, c_int64, c_void_p, c_void_p, c_int64, c_int64, c_int64]
+    loops.write_lines.argtypes = [c_void_p, c_int64, c_void_p, c_void_p, c_int64]
     loops.write_lines.restype = c_int64
     loops.read_shape.argtypes = [
         *(c_char_p, c_void_p, c_void_p, c_int64),

@@ -16,7 +16,7 @@ enum form { CONSTANT, BYTES, WHOLE, DECIMAL, MOMENT, PARTS };
 typedef struct {
     int64_t form;
     const char *data;      /* text; a double a line for DECIMAL, an int64_t for WHOLE and MOMENT */
-    int64_t width;         /* of BYTES and of a CONSTANT; else the most that a line has */
+    int64_t width;         /* of BYTES and of a CONSTANT */
     const int64_t *begins; /* of PARTS: where in the text that of each line begins, */
     const int64_t *ends;   /* and where it ends */
 } piece;
@@ -141,14 +141,12 @@ static inline char *append_moment(char *to, int64_t moment) {
     return append_two(to, behind % 100);
 }
 
-/* Write the lines `first` to `last` (not that one) to `out`, and to ends[first ...] where each ends
- * in a text that has `before` bytes in front of them.
+/* Write `n` lines to `out`, and to ends[i] where line i ends.
  *
  * Returns how many bytes they take; -1 for a number or a moment that is not written here. */
-int64_t write_lines(const piece *pieces, int64_t count, char *out, int64_t *ends, int64_t first,
-                    int64_t last, int64_t before) {
+int64_t write_lines(const piece *pieces, int64_t count, char *out, int64_t *ends, int64_t n) {
     char *to = out;
-    for (int64_t row = first; row < last; row++) {
+    for (int64_t row = 0; row < n; row++) {
         for (const piece *each = pieces; each < pieces + count; each++) {
             switch (each->form) {
             case CONSTANT:
@@ -172,7 +170,7 @@ int64_t write_lines(const piece *pieces, int64_t count, char *out, int64_t *ends
             }
             if (!to) return -1;
         }
-        ends[row] = before + (to - out);
+        ends[row] = to - out;
     }
     return to - out;
 }

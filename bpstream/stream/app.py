@@ -58,7 +58,7 @@ DRIVERS.aliases["bpstream"] = "bpstream.web.server:Web"
 _SETTLE_WITHIN = 3.0
 """Seconds for the chunks in work when partitions move or the worker stops."""
 
-_FETCH_BYTES = 2 * 1024 * 1024
+_FETCH_BYTES = 3 * 1024 * 1024
 """Of a partition: what a chunk costs whatever it holds, the messages of a large one share."""
 
 _CHUNKS_WAITING = 4
