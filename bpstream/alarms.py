@@ -64,7 +64,7 @@ class Alarms:
         if not len(live):
             return []
         taken_at = readings.taken_at[live]
-        patient_ids = (readings.patient_id[position] for position in live.tolist())
+        patient_ids = (readings.patient_id.strings[position] for position in live.tolist())
         edges = self.engine.advance(
             state["alarms"],
             rows[live],

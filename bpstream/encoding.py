@@ -13,11 +13,11 @@ from bpstream.clinical.models.early_warning import MOST_REASONS, Reasons
 from bpstream.clinical.models.model import Model
 from bpstream.clinical.rules import ANOMALY_TYPES, TAG_NAMES
 from bpstream.document import Comparators, iso
-from bpstream.documents import Columns, Documents
+from bpstream.documents import NONE, Columns, Documents
 from bpstream.jsonlines import Parts, Piece, lines, parts
 from bpstream.reading import Details, Flag, Kind, Readings, Series
 from bpstream.rendered import Phrases
-from bpstream.texts import Texts, optional
+from bpstream.texts import optional
 
 _RISK_DIGITS = 6
 
@@ -78,6 +78,8 @@ def encode(
     A line is a :class:`document.Document`, as a test holds it to, put together of columns.
     """
     n = len(readings)
+    if not n:
+        return NONE
     moments = readings.taken_at.view("M8[us]")
     risk = np.round(judged.risk, _RISK_DIGITS)
     anomaly, prediction, kind = _PHRASES.of(
@@ -88,7 +90,7 @@ def encode(
         b'{"timestamp":"',
         moments,
         b'Z","patient_id":"',
-        Texts.of(readings.patient_id).json,
+        readings.patient_id.json,
         b'","systolic_pressure":',
         readings.systolic,
         b',"diastolic_pressure":',
@@ -102,7 +104,7 @@ def encode(
         b',"pulse_pressure":',
         np.round(judged.pulse, 2),
         kind,
-        Texts.of(readings.document_id).json,
+        readings.document_id.json,
         b'","version":',
         readings.version,
         b',"kafka":{"topic":%b,"partition":' % _encode(topic),
@@ -110,7 +112,7 @@ def encode(
         b',"offset":',
         offset,
         b'},"original_time":"',
-        Texts.of(readings.original_time).json,
+        readings.original_time.json,
         b'","ingested_at":"',
         b'%b"' % iso(now).encode(),
         *optional("observation_id", readings.observation_id),

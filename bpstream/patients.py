@@ -17,6 +17,7 @@ from bpstream.clinical.history import HISTORY, SERIES
 from bpstream.clinical.structures import whole
 from bpstream.copied import Copied
 from bpstream.jsonlines import Parts
+from bpstream.texts import Texts
 
 LAYOUT = 3
 RECENT = 16
@@ -132,11 +133,13 @@ class Patients:
 
     def positions(self, patient_ids: Sequence[str]) -> NDArray[np.intp]:
         """Where each patient's row stands, shape ``(n,)``; a new patient gets a row."""
-        found = list(map(self._position.get, patient_ids))
+        patients = Texts.of(patient_ids)
+        different = patients.different
+        found = list(map(self._position.get, different))
         if None in found:
-            self._add(patient_ids)
-            found = [self._position[patient_id] for patient_id in patient_ids]
-        return np.array(found, np.intp)
+            self._add(different)
+            found = [self._position[patient_id] for patient_id in different]
+        return np.array(found, np.intp)[patients.alike.groups]
 
     def ids(self, positions: NDArray[np.intp]) -> list[str]:
         """The patients whose rows stand at `positions`."""

@@ -123,29 +123,27 @@ class Pipeline:
     def _reading_steps(
         self, batch: Batch, readings: Readings, partition: Partition, *, now: int, last: bool
     ) -> Iterator[Step | Wanted]:
-        start, patients = 0, partition.patients
+        patients = partition.patients
         while True:
-            end = self._end_of_step(readings, start)
-            part = readings.part(start, end)
+            part = readings.part(0, self._end_of_step(readings))
             known = memory.known(part, patients)
             size = corrections.end_of_step(part, known.seen, partition.checkpoint.looked_up)
             if size < len(part):
                 part = part.part(0, size)
                 known = memory.known(part, patients)
-            end = start + size
             if wanted := corrections.forgotten(part, partition):
                 yield _wanted(wanted, batch, part.origin[-1], partition)
-            ends = last and end == len(readings)
-            yield self._step(batch, part, known, partition, now=now, last=ends)
-            if end == len(readings):
+            ends = size == len(readings)
+            yield self._step(batch, part, known, partition, now=now, last=last and ends)
+            if ends:
                 return
-            start = end
+            readings = readings.part(size, len(readings))
 
     def _split_by_home(
         self, chunk: Chunk, readings: Readings, partition: Partition
     ) -> tuple[Readings, Readings]:
         """The readings of patients at home here, and the others; re-keyed ones are at home."""
-        strangers = self._strangers(chunk, set(readings.patient_id), partition)
+        strangers = self._strangers(chunk, {*readings.patient_id.different}, partition)
         if not strangers:
             return readings, Readings.of([], [])
         here = np.array([who not in strangers for who in readings.patient_id])
@@ -166,20 +164,13 @@ class Pipeline:
         homes = zip(unknown, self.home(unknown), strict=True)
         return {who for who, home in homes if home != partition.number}
 
-    def _end_of_step(self, readings: Readings, start: int) -> int:
-        """The first reading that no longer fits into a step which begins at `start`."""
-        patients, end = readings.patient_id, start + 1
-        longest = max(map(len, patients), default=0)
-        room = self.step_bytes // (ROW.itemsize + RECORD_OVERHEAD + 4 * longest)
-        changed = set(patients[start:end])
-        while end < len(patients) and room > len(changed):
-            # As many readings as there is room for patients fit in any case.
-            more = patients[end : end + room - len(changed)]
-            changed.update(more)
-            end += len(more)
-        while end < len(patients) and patients[end] in changed:
-            end += 1
-        return min(end, len(patients))
+    def _end_of_step(self, readings: Readings) -> int:
+        """The first reading that no longer fits into one step with those before it."""
+        patients = readings.patient_id
+        longest = int((patients.utf8.ends - patients.utf8.begins).max(initial=0))
+        room = max(self.step_bytes // (ROW.itemsize + RECORD_OVERHEAD + longest), 1)
+        firsts = patients.alike.firsts
+        return int(firsts[room]) if room < len(firsts) else len(readings)
 
     def _step(
         self,

@@ -25,7 +25,6 @@ from bpstream.listed import Listed
 from bpstream.reading import Readings
 from bpstream.rendered import Phrases, Rendered
 from bpstream.telling import STATES, crossed, shown
-from bpstream.texts import Texts
 
 ORIGINS = (DEFAULT, PROFILE, PATIENT)
 """Whence a limit may be."""
@@ -109,7 +108,7 @@ class Teller:
         `origin` is the limit's, a position in ORIGINS.
         """
         n = len(at)
-        patient_ids = Texts.of(readings.patient_id).take(at)
+        patient_ids = readings.patient_id.take(at)
         taken_at = readings.taken_at[at]
         systolic, diastolic = readings.systolic[at], readings.diastolic[at]
         kind = edges.rule, edges.severity, edges.change
@@ -141,7 +140,7 @@ class Teller:
                     b',"mean":',
                     judged.mean[at].round(2),
                     whence,
-                    Texts.of(readings.document_id).take(at).json,
+                    readings.document_id.take(at).json,
                     b'"' + _END,
                 ],
                 n,

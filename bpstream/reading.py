@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bpstream.texts import taken, together
+from bpstream.texts import Texts, taken, together
 
 NOT_MEASURED = float("nan")
 
@@ -156,9 +156,9 @@ class Readings:
     """Readings in columns, in the order of their origin; every column has shape ``(n,)``."""
 
     origin: list[Origin]
-    patient_id: Sequence[str]
-    document_id: Sequence[str]
-    original_time: Sequence[str]
+    patient_id: Texts
+    document_id: Texts
+    original_time: Texts
     observation_id: Sequence[str | None]
     practitioner_id: Sequence[str | None]
     details: dict[int, Details]
@@ -180,9 +180,9 @@ class Readings:
         """Columns of `readings`, each beside the origin it came from."""
         return cls(
             origin=list(origins),
-            patient_id=[reading.patient_id for reading in readings],
-            document_id=[reading.document_id for reading in readings],
-            original_time=[reading.details.original_time for reading in readings],
+            patient_id=Texts.of([reading.patient_id for reading in readings]),
+            document_id=Texts.of([reading.document_id for reading in readings]),
+            original_time=Texts.of([reading.details.original_time for reading in readings]),
             observation_id=[reading.details.observation_id for reading in readings],
             practitioner_id=[reading.details.practitioner_id for reading in readings],
             details={at: reading.details for at, reading in enumerate(readings)},
@@ -201,9 +201,9 @@ class Readings:
         at = rows.tolist()
         return type(self)(
             origin=[self.origin[i] for i in at],
-            patient_id=taken(self.patient_id, rows),
-            document_id=taken(self.document_id, rows),
-            original_time=taken(self.original_time, rows),
+            patient_id=self.patient_id.take(rows),
+            document_id=self.document_id.take(rows),
+            original_time=self.original_time.take(rows),
             observation_id=taken(self.observation_id, rows),
             practitioner_id=taken(self.practitioner_id, rows),
             details=self._details(at) if self.details else {},
@@ -247,9 +247,9 @@ class Readings:
             return second
         both = cls(
             origin=first.origin + second.origin,
-            patient_id=together([first.patient_id, second.patient_id]),
-            document_id=together([first.document_id, second.document_id]),
-            original_time=together([first.original_time, second.original_time]),
+            patient_id=Texts.joined([first.patient_id, second.patient_id]),
+            document_id=Texts.joined([first.document_id, second.document_id]),
+            original_time=Texts.joined([first.original_time, second.original_time]),
             observation_id=together([first.observation_id, second.observation_id]),
             practitioner_id=together([first.practitioner_id, second.practitioner_id]),
             details=first.details | {len(first) + at: each for at, each in second.details.items()},

@@ -1,32 +1,17 @@
 """Texts that few values make over and over: each combination of values is rendered once."""
 
 from collections.abc import Callable
-from ctypes import CDLL
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bpstream.compiled import LOOPS, address
 from bpstream.jsonlines import Parts, parts
+from bpstream.texts import alike
 
 Text = TypeVar("Text")
 
 _MOST_KNOWN = 10_000
-
-
-def alike(
-    rows: NDArray[np.int64], *, loops: CDLL | None = LOOPS
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Where among the different ones each of these rows is, and where each of those is first."""
-    n, width = rows.shape
-    if loops is None:
-        return np.arange(n), np.arange(n)
-    table = np.full(2 << n.bit_length(), -1, np.int64)
-    groups, firsts = np.empty((2, n), np.intp)
-    told = address(table), len(table), address(groups), address(firsts)
-    found = loops.find_alike(address(rows), width, n, *told)
-    return groups, firsts[:found]
 
 
 class Rendered(Generic[Text]):
@@ -50,8 +35,10 @@ class Rendered(Generic[Text]):
             if column.dtype.kind == "f":
                 column = column.astype(np.float64, copy=False).view(np.int64)  # noqa: PLW2901
             rows[:, nth] = column
-        groups, firsts = alike(rows)
-        keys: list[bytes] = rows[firsts].view(f"V{rows.strides[0]}").ravel().tolist()
+        width = rows.itemsize * len(columns)
+        begins = np.arange(0, rows.nbytes, width)
+        groups, firsts = alike(Parts(rows.ravel().view(np.uint8).data, begins, begins + width))
+        keys: list[bytes] = rows[firsts].view(f"V{width}").ravel().tolist()
         if not self._known.keys() >= set(keys):
             self._learn(keys, [column[firsts].tolist() for column in columns])
         known = self._known

@@ -5,13 +5,15 @@ make one costs more than to copy what it says.
 """
 
 from collections.abc import Iterator, Sequence
+from ctypes import CDLL
 from itertools import chain
-from typing import Self, TypeVar, overload
+from typing import NamedTuple, Self, TypeVar, overload
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bpstream.compiled import LOOPS, address
 from bpstream.jsonlines import Parts, Piece, lines, parts
 from bpstream.listed import Listed
 
@@ -20,10 +22,36 @@ _PRINTABLE = 0x20
 """The first byte that JSON does not escape."""
 
 
+class Alike(NamedTuple):
+    """Which of n texts are the same."""
+
+    groups: NDArray[np.intp]
+    """Of each text, which of the different ones it is, shape ``(n,)``."""
+    firsts: NDArray[np.intp]
+    """Where each different one is first, ascending."""
+
+
+def alike(texts: Parts, *, loops: CDLL | None = LOOPS) -> Alike:
+    """Tell which of them are the same."""
+    n = len(texts.begins)
+    if loops is None:
+        known = dict[bytes, int]()
+        groups = [known.setdefault(each, len(known)) for each in texts.each()]
+        return Alike(np.array(groups, np.intp), np.unique(groups, return_index=True)[1])
+    begins, ends = map(np.ascontiguousarray, (texts.begins, texts.ends))
+    table = np.full(2 << n.bit_length(), -1, np.int64)
+    found = Alike(*np.empty((2, n), np.intp))
+    count = loops.find_alike(
+        *(address(texts.text), address(begins), address(ends), n),
+        *(address(table), len(table), *map(address, found)),
+    )
+    return found._replace(firsts=found.firsts[:count])
+
+
 class Texts(Listed[str]):
     """Strings, made when they are asked for; what is taken of them shares their memory."""
 
-    __slots__ = ("_is_plain", "_lines", "_strings", "utf8")
+    __slots__ = ("_alike", "_different", "_is_plain", "_lines", "_strings", "utf8")
 
     def __init__(
         self,
@@ -39,6 +67,8 @@ class Texts(Listed[str]):
         """
         self.utf8, self._is_plain = utf8, is_plain
         self._lines, self._strings = lines, strings
+        self._alike: Alike | None = None
+        self._different: list[str] | None = None
 
     @classmethod
     def of(cls, strings: Sequence[str]) -> "Texts":
@@ -82,9 +112,7 @@ class Texts(Listed[str]):
         if isinstance(at, slice):
             strings = None if self._strings is None else self._strings[at]
             return type(self)(self.utf8.take(at), is_plain=self._is_plain, strings=strings)
-        if self._strings is not None:
-            return self._strings[at]
-        return bytes(self.utf8.text[self.utf8.begins[at] : self.utf8.ends[at]]).decode()
+        return self.strings[at]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.strings)
@@ -100,6 +128,25 @@ class Texts(Listed[str]):
         elif self._strings is None:
             self._strings = [each.decode() for each in self.utf8.each()]
         return self._strings
+
+    @property
+    def alike(self) -> "Alike":
+        """Which of them are the same."""
+        if self._alike is None:
+            self._alike = alike(self.utf8)
+        return self._alike
+
+    @property
+    def different(self) -> list[str]:
+        """Each of them once, in their order."""
+        if self._different is None:
+            firsts = self.alike.firsts
+            if self._strings is None and 2 * len(firsts) < len(self):
+                self._different = self.take(firsts).strings
+            else:
+                strings = self.strings
+                self._different = [strings[first] for first in firsts.tolist()]
+        return self._different
 
     @property
     def json(self) -> Parts:

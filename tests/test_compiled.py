@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 needs_a_compiler = pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler, as cc")
 TESTS = [
     "tests/test_jsonlines.py",
-    "tests/test_rendered.py",
+    "tests/test_texts.py",
     "tests/fhir/test_digests.py",
     "tests/fhir/test_moments.py",
     "tests/fhir/test_shapes.py",

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bpstream import rendered
-from bpstream.compiled import LOOPS
-from bpstream.rendered import Phrases, Rendered, alike
+from bpstream.rendered import Phrases, Rendered
 
 NAN = float("nan")
 
@@ -54,19 +53,3 @@ def test_what_was_rendered_is_forgotten_before_it_takes_much_memory(monkeypatch)
         found = texts.of(np.arange(start, start + 50))
         assert found == [str(number) for number in range(start, start + 50)]
         assert len(texts._known) <= 150
-
-
-numbers = st.sampled_from([0, 1, -1, 1 << 32, 1 << 62, -(1 << 63)]) | st.integers(0, 5)
-
-
-@given(st.integers(1, 7), st.data())
-def test_rows_that_are_alike_are_in_one_group(width, data):
-    row = st.lists(numbers, min_size=width, max_size=width)
-    given = np.array(data.draw(st.lists(row, max_size=50)), np.int64).reshape(-1, width)
-    for loops in (LOOPS, None):
-        groups, firsts = alike(given, loops=loops)
-        assert given[firsts][groups].tolist() == given.tolist()
-    groups, firsts = alike(given)
-    if LOOPS is not None:
-        assert len(firsts) == len(np.unique(given, axis=0)) if len(given) else not len(firsts)
-        assert firsts.tolist() == sorted(firsts.tolist())

@@ -3,11 +3,13 @@
 import json
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpstream.jsonlines import lines
-from bpstream.texts import Texts, optional, taken, together
+from bpstream.compiled import LOOPS
+from bpstream.jsonlines import lines, parts
+from bpstream.texts import Texts, alike, optional, taken, together
 
 letters = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 plain = st.lists(st.text("xyzä-. ", max_size=4))
@@ -76,3 +78,22 @@ def test_a_field_that_every_line_has_is_of_texts(strings):
     for texts in made(strings):
         found = read(b'{"a":1', *optional("b", texts), b"}", n=len(strings))
         assert found == [{"a": 1, "b": each} for each in strings]
+
+
+few = st.binary(max_size=2) | st.sampled_from([bytes(16), bytes(17), b"12345678", b"123456789"])
+
+
+@given(st.lists(few | st.binary(max_size=40)))
+@pytest.mark.parametrize("loops", [LOOPS, None])
+def test_texts_that_are_the_same_are_told_by_the_first_of_them(loops, given):
+    groups, firsts = alike(parts(given), loops=loops)
+    different = list(dict.fromkeys(given))
+    assert [given[at] for at in firsts.tolist()] == different
+    assert [different[at] for at in groups.tolist()] == given
+    assert firsts.tolist() == [given.index(each) for each in different]
+
+
+@given(strings_of_either_kind)
+def test_each_string_is_among_the_different_ones_once(strings):
+    for texts in made(strings):
+        assert texts.different == list(dict.fromkeys(strings))

@@ -55,7 +55,7 @@ def load(library: Path) -> CDLL | None:
     loops.write_digests.argtypes = [c_void_p, c_void_p, c_void_p, c_int64, c_int64, c_void_p]
     loops.write_digests.restype = None
     loops.find_alike.argtypes = [
-        *(c_void_p, c_int64, c_int64),
+        *(c_void_p, c_void_p, c_void_p, c_int64),
         *(c_void_p, c_int64, c_void_p, c_void_p),
     ]
     loops.find_alike.restype = c_int64

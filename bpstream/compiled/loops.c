@@ -427,30 +427,39 @@ void write_digests(const char *text, const int64_t *begins, const int64_t *ends,
     }
 }
 
-/* ---- rendered.py: rows of numbers, of which many are alike ---------------------------------- */
+/* ---- texts.py: texts of which many are alike ------------------------------------------------ */
 
-static inline int are_alike(const uint64_t *one, const uint64_t *other, int64_t width) {
-    while (width && *one == *other) one++, other++, width--;
-    return !width;
+static inline uint64_t mixed(uint64_t hash, uint64_t word) {
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15;
+    return hash ^ hash >> 32;
 }
 
-/* Tell which of `n` rows of `width` words are the same: groups[i] is that of row i, and firsts[g] the
- * first row of group g.  `table` has `slots` places, a power of two that is more than n, all -1.
+static inline uint64_t hash_of(const char *text, int64_t size) {
+    uint64_t hash = (uint64_t)size, word;
+    for (; size >= 8; size -= 8, text += 8) {
+        memcpy(&word, text, 8);
+        hash = mixed(hash, word);
+    }
+    for (word = 0; size > 0; size--) word = word << 8 | (uint8_t)*text++;
+    return mixed(hash, word);
+}
+
+/* Tell which of `n` parts of a text are the same: groups[i] is that of part i, and firsts[g] the
+ * first part of group g.  `table` has `slots` places, a power of two that is more than n, all -1.
  *
  * Returns how many groups there are. */
-int64_t find_alike(const uint64_t *rows, int64_t width, int64_t n, int64_t *table, int64_t slots,
-                   int64_t *groups, int64_t *firsts) {
+int64_t find_alike(const char *text, const int64_t *begins, const int64_t *ends, int64_t n,
+                   int64_t *table, int64_t slots, int64_t *groups, int64_t *firsts) {
     int64_t found = 0;
     for (int64_t i = 0; i < n; i++) {
-        const uint64_t *row = rows + i * width;
-        uint64_t hash = 0;
-        for (int64_t w = 0; w < width; w++) {
-            hash = (hash ^ row[w]) * 0x9e3779b97f4a7c15;
-            hash ^= hash >> 32;
+        const char *part = text + begins[i];
+        int64_t size = ends[i] - begins[i];
+        int64_t slot = (int64_t)hash_of(part, size) & (slots - 1);
+        for (; table[slot] >= 0; slot = (slot + 1) & (slots - 1)) {
+            int64_t first = firsts[table[slot]];
+            if (ends[first] - begins[first] == size && !memcmp(text + begins[first], part, size))
+                break;
         }
-        int64_t slot = (int64_t)hash & (slots - 1);
-        while (table[slot] >= 0 && !are_alike(rows + firsts[table[slot]] * width, row, width))
-            slot = (slot + 1) & (slots - 1);
         if (table[slot] < 0) {
             firsts[found] = i;
             table[slot] = found++;

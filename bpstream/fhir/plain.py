@@ -230,6 +230,8 @@ class PlainReader:
         at = positions.tolist()
         if at and at[-1] >= len(made):
             made += map(Origin, range(len(made), at[-1] + 1))
+        if at and at[-1] - at[0] == len(at) - 1:  # As a rule all are plain.
+            return made[at[0] : at[-1] + 1]
         return [made[position] for position in at]
 
 

@@ -112,9 +112,8 @@ class Owner:
 
 @contextmanager
 def patients_a_step(most: int, *, id_length: int = 2) -> Iterator[int]:
-    """A step holds so many patients with ids of that length.  Gives the bytes it may have."""
-    # Ids are reckoned at four bytes a character, the longest that UTF-8 has.
-    limit = most * (ROW.itemsize + 64 + 4 * id_length)
+    """A step holds so many patients with ids of so many bytes.  Gives the bytes it may have."""
+    limit = most * (ROW.itemsize + 64 + id_length)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipelines, "STEP_BYTES", limit)
         yield limit

@@ -29,7 +29,7 @@ def bytes_of(step):
 def test_a_chunk_of_many_patients_becomes_steps_that_fit_and_none_is_empty(patients, most):
     owner = Owner()
     held = messages(*(Taken(f"o{n}", patient) for n, patient in enumerate(patients)))
-    with patients_a_step(most, id_length=LONG) as limit:
+    with patients_a_step(most, id_length=4 * LONG) as limit:
         steps = owner.take(chunk(held))
     assert all(bytes_of(step) <= limit for step in steps)
     assert all(step.entries for step in steps) or not patients
@@ -41,7 +41,7 @@ def test_an_id_counts_with_its_bytes_and_not_with_its_letters(letter):
     patients = [letter * LONG + str(number) for number in range(7)]
     owner = Owner()
     held = messages(*(Taken(f"o{n}", patient) for n, patient in enumerate(patients)))
-    with patients_a_step(3, id_length=len(patients[0])) as limit:
+    with patients_a_step(3, id_length=len(patients[0].encode())) as limit:
         steps = owner.take(chunk(held))
     assert [len(step.entries) for step in steps] == [3, 3, 1]
     assert all(bytes_of(step) <= limit for step in steps)
