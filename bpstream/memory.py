@@ -14,8 +14,10 @@ from bpstream.clinical import rules
 from bpstream.clinical.order import by_patient
 from bpstream.clinical.structures import whole
 from bpstream.encoding import Judged
+from bpstream.jsonlines import lines
 from bpstream.patients import AGGREGATE, COUNTERS, RECENT, Patients
 from bpstream.reading import Flag, Kind, Readings
+from bpstream.texts import Texts
 
 LATE_AFTER = 15 * 60 * 1_000_000
 """A reading that arrives so many µs after it was taken is late, whatever came before it."""
@@ -23,7 +25,8 @@ LATE_AFTER = 15 * 60 * 1_000_000
 
 def identities(document_ids: Sequence[str]) -> NDArray[np.uint64]:
     """The first 64 bits of each document id (32 hexadecimal digits), shape ``(n,)``."""
-    return np.frombuffer(bytes.fromhex("".join(document_ids)), ">u8")[::2].astype(np.uint64)
+    digits = lines([Texts.of(document_ids).utf8], len(document_ids)).text
+    return np.frombuffer(bytes.fromhex(str(digits, "ascii")), ">u8")[::2].astype(np.uint64)
 
 
 def identity(document_id: str) -> int:

@@ -9,7 +9,8 @@ the checkpoint, into one record batch of the changelog.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from operator import attrgetter
+from operator import itemgetter
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ STEP_BYTES = 900_000
 RECORD_OVERHEAD = 64
 """Bytes that a record takes beside its key and value, about."""
 
-_MESSAGE = attrgetter("message")
+_MESSAGE = itemgetter(Origin._fields.index("message"))
 
 
 class Pipeline:
@@ -202,10 +203,9 @@ class Pipeline:
             for at, old in enumerate(new.tolist() if replaces else [])
             if old in replaces
         }
-        message = _messages(readings)
-        origins = chunk.origins
+        arrived = _Arrived.of(readings, chunk)
         ahead = histories.absorb(patients.rows, rows, readings)
-        judged, entries = self._judged(chunk, readings, rows, partition, ahead, now=now)
+        judged, entries = self._judged(arrived, readings, rows, partition, ahead, now=now)
         alerts = self.alarms.raised(
             patients.rows, rows, identity, readings, judged, corrected=list(replaced)
         )
@@ -224,10 +224,9 @@ class Pipeline:
             changed_back = self._corrections.reconsider(row, earlier, entries[at], is_late=is_late)
             alerts = [*alerts, *changed_back]
         checkpoint.step += 1
-        if len(message):
-            patients.rows["stamp"][changed] = checkpoint.stamp
-            patients.rows["partition"][rows] = origins.partition[message]
-            patients.rows["offset"][rows] = origins.offset[message]
+        patients.rows["stamp"][changed] = checkpoint.stamp
+        patients.rows["partition"][rows] = arrived.partition
+        patients.rows["offset"][rows] = arrived.offset
         progress.advance(checkpoint, chunk, end)
         step = Step(
             to_archive=entries.take(np.flatnonzero(~anomalous | self.archive_all)),
@@ -254,7 +253,7 @@ class Pipeline:
 
     def _judged(
         self,
-        chunk: Chunk,
+        arrived: "_Arrived",
         readings: Readings,
         rows: NDArray[np.intp],
         partition: Partition,
@@ -263,16 +262,14 @@ class Pipeline:
         now: int,
     ) -> tuple[Judged, Documents]:
         """What is to be said of the readings, and their documents; flags those that are late."""
-        message, origins = _messages(readings), chunk.origins
-        arrived_at = chunk.arrived_at[message]
-        readings.flags |= memory.late(readings, rows, partition.patients.rows, arrived_at)
+        readings.flags |= memory.late(readings, rows, partition.patients.rows, arrived.at)
         judged = judge(readings, self.model, ahead)
         entries = encode(
             readings,
             judged,
             topic=self.topic,
-            partition=origins.partition[message],
-            offset=origins.offset[message],
+            partition=arrived.partition,
+            offset=arrived.offset,
             model=self.model,
             now=now,
         )
@@ -300,14 +297,26 @@ class Pipeline:
         at = np.flatnonzero(is_known & retried)
         known = readings.take(at)
         # What was next is known by now: there is no early warning of it.
-        judged, entries = self._judged(chunk, known, rows[at], partition, None, now=now)
+        arrived = _Arrived.of(known, chunk)
+        judged, entries = self._judged(arrived, known, rows[at], partition, None, now=now)
         wanted = np.flatnonzero((judged.tags > 0) | self.index_all)
         return entries.take(wanted), [known.origin[each] for each in wanted.tolist()]
 
 
-def _messages(readings: Readings) -> NDArray[np.intp]:
-    """The position in the chunk of each reading's message."""
-    return np.fromiter(map(_MESSAGE, readings.origin), np.intp, len(readings))
+class _Arrived(NamedTuple):
+    """The message of each reading; every column has shape ``(n,)``."""
+
+    at: NDArray[np.int64]
+    """When it reached Kafka, µs since 1970 UTC."""
+    partition: NDArray[np.int32]
+    """And its offset there: where it was sent to, before it was re-keyed."""
+    offset: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, readings: Readings, chunk: Chunk) -> Self:
+        message = np.fromiter(map(_MESSAGE, readings.origin), np.intp, len(readings))
+        origins = chunk.origins
+        return cls(chunk.arrived_at[message], origins.partition[message], origins.offset[message])
 
 
 def _wanted(document_ids: list[str], batch: Batch, last: Origin, partition: Partition) -> Wanted:
