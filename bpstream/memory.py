@@ -14,7 +14,6 @@ from bpstream.clinical import rules
 from bpstream.clinical.order import by_patient
 from bpstream.clinical.structures import whole
 from bpstream.encoding import Judged
-from bpstream.jsonlines import lines
 from bpstream.patients import AGGREGATE, COUNTERS, RECENT, Patients
 from bpstream.reading import Flag, Kind, Readings
 from bpstream.texts import Texts
@@ -25,7 +24,7 @@ LATE_AFTER = 15 * 60 * 1_000_000
 
 def identities(document_ids: Sequence[str]) -> NDArray[np.uint64]:
     """The first 64 bits of each document id (32 hexadecimal digits), shape ``(n,)``."""
-    digits = lines([Texts.of(document_ids).utf8], len(document_ids)).text
+    digits = Texts.of(document_ids).utf8.joined()
     return np.frombuffer(bytes.fromhex(str(digits, "ascii")), ">u8")[::2].astype(np.uint64)
 
 

@@ -36,8 +36,9 @@ def alike(texts: Parts, *, loops: CDLL | None = LOOPS) -> Alike:
     n = len(texts.begins)
     if loops is None:
         known = dict[bytes, int]()
-        groups = [known.setdefault(each, len(known)) for each in texts.each()]
-        return Alike(np.array(groups, np.intp), np.unique(groups, return_index=True)[1])
+        of_each = [known.setdefault(each, at) for at, each in enumerate(texts.each())]
+        firsts = np.array([*known.values()], np.intp)
+        return Alike(np.searchsorted(firsts, of_each), firsts)
     begins, ends = map(np.ascontiguousarray, (texts.begins, texts.ends))
     table = np.full(2 << n.bit_length(), -1, np.int64)
     found = Alike(*np.empty((2, n), np.intp))

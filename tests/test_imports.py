@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "checkpoint": set(),
     "chunk": set(),
     "progress": {"checkpoint", "chunk", "reading"},
-    "memory": {"clinical", "encoding", "jsonlines", "patients", "reading", "texts"},
+    "memory": {"clinical", "encoding", "patients", "reading", "texts"},
     "histories": {"clinical", "patients", "reading", "sequences"},
     "batch": {
         "alert",

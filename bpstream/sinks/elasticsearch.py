@@ -74,19 +74,26 @@ class _Lines(CompatibilityModeNdjsonSerializer):
     """Sends encoded lines as they are, where the client's own copies them twice."""
 
     def dumps(self, data: Any) -> Any:
-        return _Body(data) if isinstance(data, bytes) else super().dumps(data)
+        return _Body(data) if isinstance(data, bytes | memoryview) else super().dumps(data)
 
 
 class _Body(BytesIO):
     """Documents that aiohttp sends piece by piece: as bytes they would hold up the event loop."""
 
-    def __init__(self, data: bytes) -> None:
-        super().__init__(data)
-        self._data = data
+    def __init__(self, data: bytes | memoryview) -> None:
+        super().__init__()  # The base class would copy all of it.
+        self._data = memoryview(data)
+
+    def read(self, size: int | None = -1, /) -> Any:
+        """The next piece, not copied either."""
+        at = self.tell()
+        piece = self._data[at:] if size is None or size < 0 else self._data[at : at + size]
+        self.seek(at + len(piece))
+        return piece
 
     def getbuffer(self) -> memoryview:
-        """What aiohttp takes the size of; the base class would copy all of it first."""
-        return memoryview(self._data)
+        """What aiohttp takes the size of."""
+        return self._data[:]
 
     def decode(self, *_: str) -> str:
         """What the client logs of a request, where it logs any: not the patients' data."""

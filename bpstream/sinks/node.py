@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_base
 
@@ -60,7 +62,7 @@ class Node:
         Raises :class:`SinkError` where some are not, :class:`StartError` where we may not.
         """
         refused: list[Refused] = []
-        for positions in _requests(operations.sizes()):
+        for positions in _requests(operations.ends - operations.begins):
             refused += await self._carry_out(operations, positions)
         return refused
 
@@ -89,7 +91,9 @@ class Node:
         self, operations: Parts, positions: Sequence[int]
     ) -> list[tuple[int, str, Mapping[str, Any]]]:
         """What Elasticsearch finds fault with: position, action, and item of its answer."""
-        text = cast(Any, operations.take(positions).joined())
+        is_run = isinstance(positions, range)
+        some = slice(positions[0], positions[-1] + 1) if is_run else positions
+        text = cast(Any, operations.take(some).joined())
         try:
             answer = await self.client.bulk(
                 operations=text, filter_path="errors,items.*.status,items.*.error"
@@ -118,16 +122,15 @@ class Node:
         ]
 
 
-def _requests(sizes: Sequence[int]) -> Iterator[Sequence[int]]:
+def _requests(sizes: NDArray[np.int64]) -> Iterator[range]:
     """The positions of the operations of each request: as many as it takes, for it costs much."""
-    start, size = 0, 0
-    for position, more in enumerate(sizes):
-        size += more
-        if position > start and (size > _MOST_BYTES or position - start == MOST_DOCUMENTS):
-            yield range(start, position)
-            start, size = position, more
-    if sizes:
-        yield range(start, len(sizes))
+    start, behind = 0, np.cumsum(sizes)
+    while start < len(sizes):
+        room = behind[start] - sizes[start] + _MOST_BYTES
+        fit = int(np.searchsorted(behind, room, side="right"))
+        end = min(max(fit, start + 1), start + MOST_DOCUMENTS)
+        yield range(start, end)
+        start = end
 
 
 def _halves(positions: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:

@@ -169,7 +169,7 @@ def seal(folder: Path, name: SegmentName, length: int, *, opener: Opener = FileI
     source.unlink(missing_ok=True)
 
 
-def write_all(file: FileIO, data: bytes) -> None:
+def write_all(file: FileIO, data: bytes | memoryview) -> None:
     """Write `data` where the file stands; a nearly full disk takes it in several parts."""
     left = memoryview(data)
     while left:

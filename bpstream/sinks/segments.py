@@ -106,8 +106,10 @@ class SegmentArchive:
         """
         ours = self._ours(partition)
         now = int(self._now() * 1_000_000)
-        tombstones = [tombstone(removal, now) for removal in removals]
-        lines = b"".join([*(line + b"\n" for line in tombstones), in_columns(entries).lines()])
+        lines = in_columns(entries).lines()
+        if removals:
+            tombstones = [tombstone(removal, now) + b"\n" for removal in removals]
+            lines = b"".join([*tombstones, lines])
         try:
             position = await asyncio.to_thread(ours.append, lines)
         except OSError as error:
@@ -214,7 +216,7 @@ class _Partition:
         # A cancelled call leaves its thread at work: the next one waits for it here.
         self._turn = Lock()
 
-    def append(self, lines: bytes) -> Position:
+    def append(self, lines: bytes | memoryview) -> Position:
         with self._turn:
             segment = self._segment = self._segment or self._create()
             try:
@@ -277,7 +279,7 @@ class _Partition:
             raise
         return _Segment(name, self._clock(), file)
 
-    def _append(self, segment: _Segment, lines: bytes) -> None:
+    def _append(self, segment: _Segment, lines: bytes | memoryview) -> None:
         file = self._cut(segment)
         write_all(file, lines)
         os.fdatasync(file.fileno())
