@@ -1,4 +1,4 @@
-"""What a batch costs, counted in calls and not in seconds: columns, and little for each reading."""
+"""What a batch costs, in calls and not in seconds: columns, and nothing for each reading."""
 
 import sys
 from collections import Counter
@@ -14,10 +14,10 @@ from bpstream.compiled import LOOPS
 from tests.bench.simulated import a_pipeline, rounds
 
 FEW, MANY = 100, 200
-"""Patients; both fit into one step, of 900 kB of rows, and their documents into 256 lines."""
+"""Patients; both fit into one step, of 900 kB of rows."""
 _ROUNDS = 6
 
-MOST_CALLS = 4 if LOOPS else 10
+MOST_CALLS = 0.5 if LOOPS else 16
 """For each reading more, of Python's functions and of C's."""
 
 
@@ -73,7 +73,7 @@ def test_numpy_is_called_for_a_batch_and_never_for_a_reading(counted):
     assert few.total() > 100
 
 
-def test_a_reading_more_costs_few_calls(counted):
+def test_a_reading_more_costs_no_call(counted):
     (few, of_few), (many, of_many) = counted.values()
     assert few < many
     assert sum((of_many - of_few).values()) / (many - few) <= MOST_CALLS
