@@ -21,6 +21,15 @@ class Parts(NamedTuple):
     ends: NDArray[np.int64]
     """Where it ends; where it begins, if the line has nothing of it."""
 
+    def contiguous(self) -> Self:
+        """The same, with bounds as the loops in C read them."""
+        begins, ends = map(np.ascontiguousarray, (self.begins, self.ends))
+        return self._replace(begins=begins, ends=ends)
+
+    def addresses(self) -> tuple[int, ...]:
+        """Of contiguous ones: text, both bounds, and how many; only while somebody holds them."""
+        return *map(address, self), len(self.begins)
+
     def each(self) -> list[bytes]:
         """The part of each line."""
         text, bounds = bytes(self.text), zip(self.begins.tolist(), self.ends.tolist(), strict=True)

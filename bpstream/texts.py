@@ -33,19 +33,15 @@ class Alike(NamedTuple):
 
 def alike(texts: Parts, *, loops: CDLL | None = LOOPS) -> Alike:
     """Tell which of them are the same."""
-    n = len(texts.begins)
     if loops is None:
         known = dict[bytes, int]()
         of_each = [known.setdefault(each, at) for at, each in enumerate(texts.each())]
         firsts = np.array([*known.values()], np.intp)
         return Alike(np.searchsorted(firsts, of_each), firsts)
-    begins, ends = map(np.ascontiguousarray, (texts.begins, texts.ends))
+    n, texts = len(texts.begins), texts.contiguous()
     table = np.full(2 << n.bit_length(), -1, np.int64)
     found = Alike(*np.empty((2, n), np.intp))
-    count = loops.find_alike(
-        *(address(texts.text), address(begins), address(ends), n),
-        *(address(table), len(table), *map(address, found)),
-    )
+    count = loops.find_alike(*texts.addresses(), address(table), len(table), *map(address, found))
     return found._replace(firsts=found.firsts[:count])
 
 
@@ -80,16 +76,15 @@ class Texts(Listed[str]):
         # What JSON escapes includes the end of a line: where nothing is to be escaped, each string
         # is between two of them.
         together = "\n".join([*held, ""]).encode()
-        ends = np.flatnonzero(np.frombuffer(together, np.uint8) < _PRINTABLE)
-        if len(ends) > len(held) or b'"' in together or b"\\" in together:
+        utf8 = _between_ends(together)
+        if len(utf8.begins) > len(held) or b'"' in together or b"\\" in together:
             return cls(parts([each.encode() for each in held]), is_plain=False, strings=held)
-        return cls(_between(together, ends), is_plain=True, strings=held)
+        return cls(utf8, is_plain=True, strings=held)
 
     @classmethod
     def of_lines(cls, lines: bytes) -> Self:
         """Lines of text in which JSON has nothing to escape, each with its end."""
-        ends = np.flatnonzero(np.frombuffer(lines, np.uint8) < _PRINTABLE)
-        return cls(_between(lines, ends), is_plain=True, lines=lines)
+        return cls(_between_ends(lines), is_plain=True, lines=lines)
 
     @classmethod
     def joined(cls, several: Sequence["Texts"]) -> "Texts":
@@ -161,7 +156,9 @@ class Texts(Listed[str]):
         return type(self)(self.utf8.take(at), is_plain=self._is_plain)
 
 
-def _between(lines: bytes, ends: NDArray[np.intp]) -> Parts:
+def _between_ends(lines: bytes) -> Parts:
+    """What stands between the ends of lines, or what else JSON escapes as it does these."""
+    ends = np.flatnonzero(np.frombuffer(lines, np.uint8) < _PRINTABLE)
     begins = np.zeros(len(ends), np.int64)
     begins[1:] = ends[:-1] + 1
     return Parts(lines, begins, ends)

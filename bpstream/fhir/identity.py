@@ -29,14 +29,12 @@ def digest(text: str) -> str:
 
 def digests(each: Parts, *, loops: CDLL | None = LOOPS) -> Texts:
     """The same of each text, in UTF-8."""
-    n = len(each.begins)
     if loops is None:
         hashes = [blake2b(text, digest_size=DIGEST_BYTES).hexdigest() for text in each.each()]
         return Texts.of(hashes)
-    begins, ends = map(np.ascontiguousarray, (each.begins, each.ends))
-    out = np.empty(n * (2 * DIGEST_BYTES + 1), np.uint8)
-    bounds = address(begins), address(ends), n
-    loops.write_digests(address(each.text), *bounds, DIGEST_BYTES, address(out))
+    each = each.contiguous()
+    out = np.empty(len(each.begins) * (2 * DIGEST_BYTES + 1), np.uint8)
+    loops.write_digests(*each.addresses(), DIGEST_BYTES, address(out))
     return Texts.of_lines(out.tobytes())
 
 

@@ -26,18 +26,15 @@ def utc_times(
 
     To the second, with three digits or six behind the point, or none; with a zone.
     """
-    n = len(texts)
     if loops is None:
         # NumPy reads many at once as well, and of more than 500 ends the process where one is
         # impossible (2.4).
         moments = list(map(_moment, texts))
         known = np.array([moment is not None for moment in moments], np.bool_)
         return np.array([moment or 0 for moment in moments], np.int64), known
-    utf8 = Texts.of(texts).utf8
-    begins, ends = map(np.ascontiguousarray, (utf8.begins, utf8.ends))
+    n, utf8 = len(texts), Texts.of(texts).utf8.contiguous()
     at, known = np.empty(n, np.int64), np.empty(n, np.bool_)
-    bounds = address(begins), address(ends), n
-    loops.read_times(address(utf8.text), *bounds, FARTHEST_ZONE, address(at), address(known))
+    loops.read_times(*utf8.addresses(), FARTHEST_ZONE, address(at), address(known))
     return at, known
 
 

@@ -27,11 +27,9 @@ def partitions_of(
 ) -> list[int]:
     """The partition of each key, of so many: of many at a tenth of what one costs alone."""
     if loops is not None:
-        keys = keys if isinstance(keys, Parts) else parts(keys)
-        begins, ends = map(np.ascontiguousarray, (keys.begins, keys.ends))
-        found = np.empty(len(begins), np.int64)
-        bounds = address(begins), address(ends), len(begins)
-        loops.find_partitions(address(keys.text), *bounds, partitions, address(found))
+        each = (keys if isinstance(keys, Parts) else parts(keys)).contiguous()
+        found = np.empty(len(each.begins), np.int64)
+        loops.find_partitions(*each.addresses(), partitions, address(found))
     else:
         found = _hashed(keys.each() if isinstance(keys, Parts) else keys) % partitions
     homes: list[int] = found.tolist()
