@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from bpstream.jsonlines import Parts, parts
+from bpstream.texts import Texts
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -15,7 +16,7 @@ class Copied:
     costs a fraction of what a thousand do.
     """
 
-    ids: list[str] = field(default_factory=list)
+    ids: Texts = field(default_factory=lambda: Texts.of([]))
     packed: Parts = field(default_factory=lambda: parts([]))
     """The rows."""
 
@@ -23,7 +24,7 @@ class Copied:
     def of(cls, rows: Iterable[tuple[str, bytes]]) -> Self:
         """These rows."""
         held = list(rows)
-        return cls([who for who, _ in held], parts([row for _, row in held]))
+        return cls(Texts.of([who for who, _ in held]), parts([row for _, row in held]))
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -28,7 +28,7 @@ def names_of(rules: Sequence[Rule]) -> tuple[RuleName, ...]:
 
 def fit(
     patients: Patients, rules: Sequence[Rule], before: Sequence[RuleName], *, now: int
-) -> tuple[list[Alert], list[str]]:
+) -> tuple[list[Alert], Sequence[str]]:
     """Move every alert to its rule's slot; returns the alerts of removed rules, and who changed.
 
     `before` are the rules by which the rows were judged; `now` is in µs since 1970 UTC.

@@ -5,7 +5,7 @@ the state needs no encoding: it is copied.  `ROW` is part of what is stored in K
 layout takes another `LAYOUT`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ from bpstream.clinical.early_warning_targets import TARGETS
 from bpstream.clinical.history import HISTORY, SERIES
 from bpstream.clinical.structures import whole
 from bpstream.copied import Copied
-from bpstream.jsonlines import Parts
+from bpstream.ids import ids, roomy
+from bpstream.jsonlines import Parts, parts
 from bpstream.texts import Texts
 
 LAYOUT = 3
@@ -89,7 +90,6 @@ _NEW["last"]["taken_at"] = LONG_AGO
 _NEW["risk"] = _NEW["warning"] = np.nan
 
 _ZERO = b"\0"
-_FIRST_CAPACITY = 256
 
 
 class Patients:
@@ -99,52 +99,44 @@ class Patients:
     """
 
     def __init__(self) -> None:
-        self._position: dict[str, int] = {}
-        self._ids: list[str] = []
+        self._ids = ids()
         self._rows = np.zeros(0, ROW)
 
     def __len__(self) -> int:
         return len(self._ids)
 
     def __contains__(self, patient_id: object) -> bool:
-        return patient_id in self._position
+        return isinstance(patient_id, str) and self._position(patient_id) >= 0
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._ids)
-
-    def unknown(self, patient_ids: set[str]) -> set[str]:
-        """Those of the patients who have no row."""
-        return patient_ids.difference(self._position)
+        return iter(self._ids.take(slice(None)))
 
     @property
     def rows(self) -> NDArray[np.void]:
         """A view of all rows, shape ``(len(self),)``; adding patients may move it."""
         return self._rows[: len(self._ids)]
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the rows take, those kept for more patients included."""
-        return self._rows.nbytes
-
     def row(self, patient_id: str) -> np.void | None:
         """The row of one patient, or None."""
-        position = self._position.get(patient_id)
-        return None if position is None else self._rows[position]
+        position = self._position(patient_id)
+        return None if position < 0 else self._rows[position]
+
+    def find(self, patient_ids: Sequence[str]) -> NDArray[np.intp]:
+        """Where each patient's row stands, -1 where there is none, shape ``(n,)``."""
+        return self._ids.find(Texts.of(patient_ids).utf8)
 
     def positions(self, patient_ids: Sequence[str]) -> NDArray[np.intp]:
         """Where each patient's row stands, shape ``(n,)``; a new patient gets a row."""
-        patients = Texts.of(patient_ids)
-        different = patients.different
-        found = list(map(self._position.get, different))
-        if None in found:
-            self._add(different)
-            found = [self._position[patient_id] for patient_id in different]
-        return np.array(found, np.intp)[patients.alike.groups]
+        found = self.find(patient_ids)
+        if (found < 0).any():
+            before = len(self._ids)
+            found = self._ids.add(Texts.of(patient_ids).utf8)
+            self._begin(before)
+        return found
 
-    def ids(self, positions: NDArray[np.intp]) -> list[str]:
+    def ids(self, positions: NDArray[np.intp]) -> Texts:
         """The patients whose rows stand at `positions`."""
-        ids = self._ids
-        return [ids[position] for position in positions.tolist()]
+        return self._ids.take(positions)
 
     def copied(self, positions: NDArray[np.intp]) -> Copied:
         """The rows at `positions` as they are now.
@@ -158,7 +150,7 @@ class Patients:
         ends = begins + np.where(of_line, size, size - end)
         return Copied(self.ids(positions), Parts(packed.data, begins, ends))
 
-    def load(self, values: Mapping[str, bytes]) -> list[str]:
+    def load(self, values: Mapping[str, bytes]) -> Sequence[str]:
         """Put rows as `copied` gives them in place of earlier ones.
 
         Returns the patients whose row here is of a later step than the one given.
@@ -172,16 +164,16 @@ class Patients:
         whole(self._rows)[positions[~later]] = whole(given)[~later]
         return self.ids(positions[later])
 
-    def _add(self, patient_ids: Iterable[str]) -> None:
-        before = len(self._ids)
-        for patient_id in patient_ids:
-            if patient_id not in self._position:
-                self._position[patient_id] = len(self._ids)
-                self._ids.append(patient_id)
+    def _position(self, patient_id: str) -> int:
+        # What cannot be in a message may be asked for all the same.
+        utf8 = patient_id.encode(errors="surrogatepass")
+        return int(self._ids.find(parts([utf8]))[0])
+
+    def _begin(self, before: int) -> None:
+        """Rows for those who were added when there were so many."""
         after = len(self._ids)
         if after > len(self._rows):
-            # What is not yet anyone's is not touched: until then it takes no memory.
-            grown = np.empty(max(_FIRST_CAPACITY, 2 * after), ROW)
+            grown = np.empty(roomy(after), ROW)
             whole(grown)[:before] = whole(self._rows)[:before]
             self._rows = grown
         whole(self._rows)[before:after] = whole(_NEW)

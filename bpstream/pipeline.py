@@ -28,6 +28,7 @@ from bpstream.fhir.parse import Parser
 from bpstream.judging import judge
 from bpstream.patients import ROW
 from bpstream.reading import Flag, Kind, Origin, Readings, Retraction
+from bpstream.texts import taken
 
 STEP_BYTES = 900_000
 """Most bytes of changelog in one step, unless the changelog is known to take more: below the
@@ -144,26 +145,30 @@ class Pipeline:
         self, chunk: Chunk, readings: Readings, partition: Partition
     ) -> tuple[Readings, Readings]:
         """The readings of patients at home here, and the others; re-keyed ones are at home."""
-        strangers = self._strangers(chunk, {*readings.patient_id.different}, partition)
-        if not strangers:
+        away = self._away(chunk, readings.patient_id, partition)
+        if not away.any():
             return readings, Readings.of([], [])
-        here = np.array([who not in strangers for who in readings.patient_id])
-        return readings.take(np.flatnonzero(here)), readings.take(np.flatnonzero(~here))
+        return readings.take(np.flatnonzero(~away)), readings.take(np.flatnonzero(away))
 
     def _retractions_by_home(
         self, chunk: Chunk, retractions: list[Retraction], partition: Partition
     ) -> tuple[list[Retraction], list[Retraction]]:
-        strangers = self._strangers(chunk, {each.patient_id for each in retractions}, partition)
-        here = [each for each in retractions if each.patient_id not in strangers]
-        return here, [each for each in retractions if each.patient_id in strangers]
+        away = self._away(chunk, [each.patient_id for each in retractions], partition)
+        here = [each for each, is_away in zip(retractions, away, strict=True) if not is_away]
+        return here, [each for each, is_away in zip(retractions, away, strict=True) if is_away]
 
-    def _strangers(self, chunk: Chunk, patients: set[str], partition: Partition) -> set[str]:
-        """Those of the patients who are at home in another partition."""
-        unknown = [] if chunk.rekeyed else list(partition.patients.unknown(patients))
-        if not unknown:
-            return set()
-        homes = zip(unknown, self.home(unknown), strict=True)
-        return {who for who, home in homes if home != partition.number}
+    def _away(
+        self, chunk: Chunk, patient_ids: Sequence[str], partition: Partition
+    ) -> NDArray[np.bool_]:
+        """Whether each of the patients is at home in another partition."""
+        away = np.zeros(len(patient_ids), np.bool_)
+        if chunk.rekeyed:
+            return away
+        unknown = np.flatnonzero(partition.patients.find(patient_ids) < 0)
+        if len(unknown):
+            homes = self.home(taken(patient_ids, unknown))
+            away[unknown] = np.asarray(homes) != partition.number
+        return away
 
     def _end_of_step(self, readings: Readings) -> int:
         """The first reading that no longer fits into one step with those before it."""

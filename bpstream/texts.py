@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bpstream.compiled import LOOPS, address
+from bpstream.compiled import LOOPS, SECRET, address
 from bpstream.jsonlines import Parts, Piece, lines, parts
 from bpstream.listed import Listed
 
@@ -41,14 +41,16 @@ def alike(texts: Parts, *, loops: CDLL | None = LOOPS) -> Alike:
     n, texts = len(texts.begins), texts.contiguous()
     table = np.full(2 << n.bit_length(), -1, np.int64)
     found = Alike(*np.empty((2, n), np.intp))
-    count = loops.find_alike(*texts.addresses(), address(table), len(table), *map(address, found))
+    count = loops.find_alike(
+        *texts.addresses(), address(table), len(table), SECRET, *map(address, found)
+    )
     return found._replace(firsts=found.firsts[:count])
 
 
 class Texts(Listed[str]):
     """Strings, made when they are asked for; what is taken of them shares their memory."""
 
-    __slots__ = ("_alike", "_different", "_is_plain", "_lines", "_strings", "utf8")
+    __slots__ = ("_alike", "_is_plain", "_lines", "_strings", "utf8")
 
     def __init__(
         self,
@@ -65,7 +67,6 @@ class Texts(Listed[str]):
         self.utf8, self._is_plain = utf8, is_plain
         self._lines, self._strings = lines, strings
         self._alike: Alike | None = None
-        self._different: list[str] | None = None
 
     @classmethod
     def of(cls, strings: Sequence[str]) -> "Texts":
@@ -131,18 +132,6 @@ class Texts(Listed[str]):
         if self._alike is None:
             self._alike = alike(self.utf8)
         return self._alike
-
-    @property
-    def different(self) -> list[str]:
-        """Each of them once, in their order."""
-        if self._different is None:
-            firsts = self.alike.firsts
-            if self._strings is None and 2 * len(firsts) < len(self):
-                self._different = self.take(firsts).strings
-            else:
-                strings = self.strings
-                self._different = [strings[first] for first in firsts.tolist()]
-        return self._different
 
     @property
     def json(self) -> Parts:

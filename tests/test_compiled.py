@@ -14,6 +14,7 @@ from bpstream.compiled import LOOPS, SOURCE
 ROOT = Path(__file__).parents[1]
 needs_a_compiler = pytest.mark.skipif(not shutil.which("cc"), reason="needs a C compiler, as cc")
 TESTS = [
+    "tests/test_ids.py",
     "tests/test_jsonlines.py",
     "tests/test_texts.py",
     "tests/fhir/test_digests.py",

@@ -91,9 +91,3 @@ def test_texts_that_are_the_same_are_told_by_the_first_of_them(loops, given):
     assert [given[at] for at in firsts.tolist()] == different
     assert [different[at] for at in groups.tolist()] == given
     assert firsts.tolist() == [given.index(each) for each in different]
-
-
-@given(strings_of_either_kind)
-def test_each_string_is_among_the_different_ones_once(strings):
-    for texts in made(strings):
-        assert texts.different == list(dict.fromkeys(strings))

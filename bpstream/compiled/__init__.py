@@ -6,12 +6,16 @@ Whoever uses one does without it as well: msgspec and Python do the same, and ta
 from ctypes import CDLL, PyDLL, addressof, c_char, c_char_p, c_int64, c_void_p, cast
 from hashlib import sha256
 from pathlib import Path
+from secrets import randbits
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Memory = NDArray[Any] | bytes | memoryview
+
+SECRET = randbits(63)
+"""Of this process: the loops' hashes begin with it."""
 
 _ANY = c_char * 0
 
@@ -56,9 +60,15 @@ def load(library: Path) -> CDLL | None:
     loops.write_digests.restype = None
     loops.find_alike.argtypes = [
         *(c_void_p, c_void_p, c_void_p, c_int64),
-        *(c_void_p, c_int64, c_void_p, c_void_p),
+        *(c_void_p, c_int64, c_int64, c_void_p, c_void_p),
     ]
     loops.find_alike.restype = c_int64
+    loops.find_ids.argtypes = [c_void_p, c_void_p, c_void_p, c_void_p, c_int64, c_void_p]
+    loops.find_ids.restype = None
+    loops.add_ids.argtypes = loops.find_ids.argtypes
+    loops.add_ids.restype = None
+    loops.place_ids.argtypes = [c_void_p]
+    loops.place_ids.restype = None
     loops.find_partitions.argtypes = [
         *(c_void_p, c_void_p, c_void_p, c_int64, c_int64),
         c_void_p,

@@ -429,13 +429,15 @@ void write_digests(const char *text, const int64_t *begins, const int64_t *ends,
 
 /* ---- texts.py: texts of which many are alike ------------------------------------------------ */
 
+/* Both halves of a product count: as in Wang Yi's wyhash. */
 static inline uint64_t mixed(uint64_t hash, uint64_t word) {
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15;
-    return hash ^ hash >> 32;
+    unsigned __int128 product = (unsigned __int128)(hash ^ word) * 0x9e3779b97f4a7c15;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static inline uint64_t hash_of(const char *text, int64_t size) {
-    uint64_t hash = (uint64_t)size, word;
+/* `secret`: whoever does not know it cannot choose texts that make a table slow. */
+static inline uint64_t hash_of(const char *text, int64_t size, uint64_t secret) {
+    uint64_t hash = mixed(secret, (uint64_t)size), word;
     for (; size >= 8; size -= 8, text += 8) {
         memcpy(&word, text, 8);
         hash = mixed(hash, word);
@@ -449,12 +451,13 @@ static inline uint64_t hash_of(const char *text, int64_t size) {
  *
  * Returns how many groups there are. */
 int64_t find_alike(const char *text, const int64_t *begins, const int64_t *ends, int64_t n,
-                   int64_t *table, int64_t slots, int64_t *groups, int64_t *firsts) {
+                   int64_t *table, int64_t slots, uint64_t secret, int64_t *groups,
+                   int64_t *firsts) {
     int64_t found = 0;
     for (int64_t i = 0; i < n; i++) {
         const char *part = text + begins[i];
         int64_t size = ends[i] - begins[i];
-        int64_t slot = (int64_t)hash_of(part, size) & (slots - 1);
+        int64_t slot = (int64_t)hash_of(part, size, secret) & (slots - 1);
         for (; table[slot] >= 0; slot = (slot + 1) & (slots - 1)) {
             int64_t first = firsts[table[slot]];
             if (ends[first] - begins[first] == size && !memcmp(text + begins[first], part, size))
@@ -467,6 +470,91 @@ int64_t find_alike(const char *text, const int64_t *begins, const int64_t *ends,
         groups[i] = table[slot];
     }
     return found;
+}
+
+/* ---- ids.py: different texts, each at a position ------------------------------------------- */
+
+/* Those that are held: the one at position i is from bounds[i] to bounds[i + 1]. */
+typedef struct {
+    char *text;
+    int64_t *bounds;
+    int64_t count;
+    uint64_t *table; /* a position more than its own of each, below some bits of its hash; or 0 */
+    int64_t slots;   /* of the table: a power of two, more than `count` */
+    uint64_t secret;
+} ids;
+
+enum { AT_ONCE = 32 };
+
+#define POSITION_BITS 32
+#define POSITION (((uint64_t)1 << POSITION_BITS) - 1)
+
+/* The slot of a text, or the empty one where it would be. */
+static inline uint64_t *slot_of(const ids *held, const char *part, int64_t size, uint64_t hash) {
+    uint64_t at = hash;
+    for (;; at++) {
+        uint64_t *slot = held->table + (at & (uint64_t)(held->slots - 1));
+        if (!*slot) return slot;
+        if ((*slot ^ hash) >> POSITION_BITS) continue;
+        const int64_t *bounds = held->bounds + (*slot & POSITION) - 1;
+        if (bounds[1] - bounds[0] == size && !memcmp(held->text + bounds[0], part, size))
+            return slot;
+    }
+}
+
+/* Find the positions of `n` parts of a text, -1 for those that are not held. */
+void find_ids(const ids *held, const char *text, const int64_t *begins, const int64_t *ends,
+              int64_t n, int64_t *found) {
+    uint64_t hashes[AT_ONCE];
+    for (int64_t first = 0; first < n; first += AT_ONCE) {
+        int64_t many = n - first < AT_ONCE ? n - first : AT_ONCE;
+        const int64_t *begin = begins + first, *end = ends + first;
+        /* Of many patients each is far away in memory: all are fetched before one is needed. */
+        for (int64_t i = 0; i < many; i++) {
+            hashes[i] = hash_of(text + begin[i], end[i] - begin[i], held->secret);
+            __builtin_prefetch(held->table + (hashes[i] & (uint64_t)(held->slots - 1)));
+        }
+        for (int64_t i = 0; i < many; i++) {
+            uint64_t slot = held->table[hashes[i] & (uint64_t)(held->slots - 1)];
+            if (slot) __builtin_prefetch(held->bounds + (slot & POSITION) - 1);
+        }
+        for (int64_t i = 0; i < many; i++) {
+            uint64_t slot = held->table[hashes[i] & (uint64_t)(held->slots - 1)];
+            if (slot) __builtin_prefetch(held->text + held->bounds[(slot & POSITION) - 1]);
+        }
+        for (int64_t i = 0; i < many; i++) {
+            int64_t size = end[i] - begin[i];
+            uint64_t slot = *slot_of(held, text + begin[i], size, hashes[i]);
+            found[first + i] = (int64_t)(slot & POSITION) - 1;
+        }
+    }
+}
+
+/* The same, and hold those that were not: there is room for all of them. */
+void add_ids(ids *held, const char *text, const int64_t *begins, const int64_t *ends, int64_t n,
+             int64_t *found) {
+    for (int64_t i = 0; i < n; i++) {
+        int64_t size = ends[i] - begins[i], *bounds = held->bounds + held->count;
+        uint64_t hash = hash_of(text + begins[i], size, held->secret);
+        uint64_t *slot = slot_of(held, text + begins[i], size, hash);
+        if (!*slot) {
+            append(held->text + bounds[0], text + begins[i], size);
+            bounds[1] = bounds[0] + size;
+            *slot = (hash & ~POSITION) | (uint64_t)++held->count;
+        }
+        found[i] = (int64_t)(*slot & POSITION) - 1;
+    }
+}
+
+/* Fill the table, which is empty, with those that are held. */
+void place_ids(ids *held) {
+    for (int64_t i = 0; i < held->count; i++) {
+        const int64_t *bounds = held->bounds + i;
+        uint64_t at = hash_of(held->text + bounds[0], bounds[1] - bounds[0], held->secret);
+        uint64_t entry = (at & ~POSITION) | (uint64_t)(i + 1);
+        while (held->table[at & (uint64_t)(held->slots - 1)]) at++;
+        held->table[at & (uint64_t)(held->slots - 1)] = entry;
+    }
 }
 
 /* ---- stream/partitioner.py: the partition of a key ------------------------------------------ */

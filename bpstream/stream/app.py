@@ -179,7 +179,7 @@ class App(faust.App):
         self.health.turn()
         partitions = self.table.partitions().values()
         self.metrics.patients.set(len(self.patients))
-        self.metrics.state_bytes.set(sum(each.patients.nbytes for each in partitions))
+        self.metrics.state_bytes.set(sum(each.patients.rows.nbytes for each in partitions))
         lag = self._lag().items()
         self.metrics.tell_lag((tp.topic, tp.partition, behind) for tp, behind in lag)
         self.metrics.model.look()

@@ -1,6 +1,6 @@
 """Requests that record batches are sent in: aiokafka copies a batch for each thing it stands in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from aiokafka.producer import sender
@@ -16,8 +16,38 @@ class JoinedRequest(ProduceRequest):
         built: Any = super().build(request_struct_class)
         schema = built.SCHEMA
         values = [built.__dict__[name] for name in schema.names]
-        built.encode = lambda: b"".join(_pieces(schema, values))
+        built.encode = lambda: Behind(_pieces(schema, values))
         return built
+
+
+class _Pieces:
+    """Bytes that are not joined before all that goes before them is known."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = list(pieces)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._pieces))
+
+
+class Behind(_Pieces):
+    """A request, which aiokafka puts behind its header, and the two behind their size."""
+
+    __slots__ = ()
+
+    def __radd__(self, header: bytes) -> "_Headed":
+        return _Headed([header, *self._pieces])
+
+
+class _Headed(_Pieces):
+    """A request with its header."""
+
+    __slots__ = ()
+
+    def __radd__(self, size: bytes) -> bytes:
+        return b"".join([size, *self._pieces])
 
 
 def _pieces(kind: Any, value: Any) -> Iterator[bytes]:

@@ -27,7 +27,6 @@ from bpstream.stream.delivery import ChunkSchema
 from bpstream.stream.fetched import Records
 from bpstream.stream.packing import Columns, Record
 from bpstream.stream.publish import Publisher
-from bpstream.texts import Texts
 
 log = logging.getLogger(__name__)
 
@@ -349,7 +348,7 @@ class PatientTable:
         first = checkpoints.KEY, checkpoint.encode()
         records: Sequence[Record]
         if isinstance(rows, Copied):
-            records = Columns(Texts.of(rows.ids).utf8, rows.packed, first)
+            records = Columns(rows.ids.utf8, rows.packed, first)
         else:
             records = [
                 Record(*first),

@@ -166,17 +166,18 @@ class PatientView:
         for partition in self._table.partitions().values():
             if not partition.taken_over or partition.lost:
                 continue
-            slots = partition.patients.rows["alarms"]
-            for at, rule in enumerate(self._rules):
-                held = slots[:, at]
-                on = (held["state"] == State.FIRING) & (held["mark"] == rule.mark)
-                on &= (held["severity"] == severity) & (held["since"] <= since // _SECOND)
-                positions = np.flatnonzero(on)
-                of = held[positions]
-                for alert, began, position in zip(
-                    of["alert"].tolist(), of["since"].tolist(), positions.tolist(), strict=True
-                ):
-                    yield alert, began * _SECOND, Place(partition.patients, position, at)
+            # Row by row: of many patients each row is far from the one before it.
+            slots = partition.patients.rows["alarms"][:, : len(self._rules)]
+            on = (slots["state"] == State.FIRING) & (slots["severity"] == severity)
+            row, rule = np.nonzero(on)
+            held = slots[row, rule]
+            due = (held["mark"] == self._marks[rule]) & (held["since"] <= since // _SECOND)
+            for alert, began, position, at in zip(
+                *(held[name][due].tolist() for name in ("alert", "since")),
+                *(each[due].tolist() for each in (row, rule)),
+                strict=True,
+            ):
+                yield alert, began * _SECOND, Place(partition.patients, position, at)
 
     def _of_patients(
         self,

@@ -23,6 +23,7 @@ from bpstream.stream.partitioner import partitions_of
 from bpstream.stream.reminders import Reminders
 from bpstream.stream.stores import Archive, Index, Stores
 from bpstream.stream.ward import WardAlarms
+from bpstream.texts import Texts
 
 
 def pipeline(
@@ -38,7 +39,7 @@ def pipeline(
         parser=parser_of(settings),
         model=model,
         alarms=alarms,
-        home=lambda patient_ids: partitions_of([who.encode() for who in patient_ids], partitions),
+        home=lambda patient_ids: partitions_of(Texts.of(patient_ids).utf8, partitions),
         topic=settings.topic,
         archive_all=settings.archive_readings == "all",
         index_all=settings.index_readings == "all",

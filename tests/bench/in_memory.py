@@ -22,6 +22,7 @@ from bpstream.settings import Settings
 from bpstream.stream.partitioner import partitions_of
 from bpstream.stream.topics import CHANGELOG_BATCH_BYTES
 from bpstream.stream.topics import Topics as TopicsFound
+from bpstream.texts import Texts
 from tests.bench.job import Job
 from tests.bench.model import measured_model
 from tests.bench.peer import Meter, Task, answer
@@ -49,7 +50,7 @@ def measured_pipeline(topic: str) -> Pipeline:
         parser=Parser(),
         model=measured_model(),
         alarms=Alarms(alarm_rules.load()),
-        home=lambda patient_ids: partitions_of([who.encode() for who in patient_ids], PARTITIONS),
+        home=lambda patient_ids: partitions_of(Texts.of(patient_ids).utf8, PARTITIONS),
         topic=topic,
         step_bytes=TopicsFound(PARTITIONS, "", changelog_batch=CHANGELOG_BATCH_BYTES).step_bytes,
     )

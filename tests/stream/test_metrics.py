@@ -1,9 +1,7 @@
 """What the worker counts."""
 
-import pytest
 from prometheus_client import generate_latest
 
-from bpstream.patients import ROW, Patients
 from bpstream.stream.metrics import Metrics
 
 
@@ -17,10 +15,3 @@ def test_the_lag_of_a_partition_that_moved_away_is_told_no_longer():
     metrics.tell_lag([("t", 0, 7), ("t", 1, 5000)])
     metrics.tell_lag([("t", 0, 3)])
     assert lags(metrics) == ['bpstream_lag{partition="0",topic="t"} 3.0']
-
-
-@pytest.mark.parametrize("patients", [1, 256, 257])
-def test_the_memory_of_the_state_is_that_of_its_rows(patients):
-    kept = Patients()
-    kept.positions([f"p{n}" for n in range(patients)])
-    assert patients * ROW.itemsize <= kept.nbytes <= max(256, 2 * patients) * ROW.itemsize
