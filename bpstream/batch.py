@@ -13,7 +13,7 @@ from bpstream.chunk import Chunk
 from bpstream.copied import Copied
 from bpstream.document import Removal
 from bpstream.documents import NONE, Documents
-from bpstream.patients import ROW, Patients
+from bpstream.patients import STORED, Patients
 from bpstream.reading import Ignored, Origin, Readings, Rejected, Retraction
 
 MOST_ROWS = 600
@@ -109,4 +109,4 @@ class Step:
     @property
     def size(self) -> int:
         """About how many bytes the step takes until it is stored."""
-        return self.entries.size + ROW.itemsize * len(self.rows)
+        return self.entries.size + STORED.itemsize * len(self.rows)

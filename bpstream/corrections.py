@@ -14,9 +14,8 @@ from bpstream.alert import Alert
 from bpstream.batch import Batch, Partition, Step
 from bpstream.checkpoint import Earlier
 from bpstream.chunk import Chunk
-from bpstream.copied import Copied
 from bpstream.document import Entry, Removal, month_of
-from bpstream.patients import TAGS
+from bpstream.patients import TAGS, Patients
 from bpstream.reading import AMENDS, Flag, Origin, Readings, Retraction
 
 LOOK_AHEAD = 500
@@ -120,8 +119,11 @@ class Corrections:
     def __init__(self, alarms: Alarms, *, archive_all: bool, index_all: bool) -> None:
         self._alarms, self._archive_all, self._index_all = alarms, archive_all, index_all
 
-    def withdraw(self, row: np.void, identity: int, replaced: int | Earlier) -> Replaced:
+    def withdraw(
+        self, patients: Patients, position: int, identity: int, replaced: int | Earlier
+    ) -> Replaced:
         """Take the earlier version, held there in `recent` or by the stores, out of the row."""
+        row = patients.rows[position]
         if isinstance(replaced, Earlier):
             earlier = Replaced(None, replaced, is_late=True)
         else:
@@ -131,7 +133,7 @@ class Corrections:
             earlier = Replaced(replaced, was, is_late=is_late)
         if earlier.was is not None:
             withdrawal.uncount(row, earlier.was)
-        withdrawal.withdraw(row, identity, earlier.slot)
+        withdrawal.withdraw(patients, position, identity, earlier.slot)
         return earlier
 
     def reconsider(
@@ -162,7 +164,9 @@ class Corrections:
         """Take a reading back.  A retraction without a version is one of all versions."""
         origin, patient_id, document_id, version = retraction
         patients, checkpoint = partition.patients, partition.checkpoint
-        row, identity = patients.row(patient_id), memory.identity(document_id)
+        position = int(patients.find([patient_id])[0])
+        row = None if position < 0 else patients.rows[position]
+        identity = memory.identity(document_id)
         was = checkpoint.looked_up.pop(document_id, None)
         slot = None if row is None else withdrawal.slot_of(row, identity)
         is_gone = False
@@ -178,7 +182,7 @@ class Corrections:
             step.from_index = [removal] if was.in_index else []
             if row is not None:
                 withdrawal.uncount(row, was)
-                withdrawal.withdraw(row, identity, slot)
+                withdrawal.withdraw(patients, position, identity, slot)
         if row is not None and slot is not None and applies:
             reading = row["recent"][slot]
             reading["version"] = max(version, reading["version"])
@@ -191,7 +195,7 @@ class Corrections:
         step.checkpoint = checkpoint.copy()
         if row is not None and applies:
             row["stamp"] = checkpoint.stamp
-            step.rows = Copied.of([(patient_id, row.tobytes())])
+            step.rows = patients.copied(np.array([position]))
         return step
 
     def _earlier(self, reading: np.void) -> Earlier:

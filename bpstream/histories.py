@@ -1,8 +1,4 @@
-"""Histories: what a step of readings adds to its patients' histories, and what a model sees then.
-
-Arguments are named as in `memory`: `state` is a view of all rows (`patients.ROW`), `rows` the
-position of each reading's patient in it, shape ``(n,)``.
-"""
+"""Histories: what a step of readings adds to them, and what a model sees then."""
 
 from typing import NamedTuple
 
@@ -15,7 +11,7 @@ from bpstream.clinical.history import ARTERIAL, CUFF, Floats
 from bpstream.clinical.models.early_warning import Seen
 from bpstream.clinical.plausibility import plausible
 from bpstream.clinical.usual import deviation
-from bpstream.patients import LONG_AGO
+from bpstream.patients import LONG_AGO, Patients
 from bpstream.reading import NOT_USUAL, Kind, Readings, Series
 from bpstream.sequences import Sequence, usual, windows
 
@@ -31,8 +27,8 @@ class Ahead(NamedTuple):
     the patient's standard deviations; NaN where too little came before."""
 
 
-def absorb(state: NDArray[np.void], rows: NDArray[np.intp], readings: Readings) -> Ahead:
-    """Add the readings to their patients' histories.
+def absorb(patients: Patients, rows: NDArray[np.intp], readings: Readings) -> Ahead:
+    """Add the readings to their patients' histories; `rows` says where each one's stands.
 
     A pressure counts as the row keeps it, in single precision: it can be taken out again.
     """
@@ -42,48 +38,66 @@ def absorb(state: NDArray[np.void], rows: NDArray[np.intp], readings: Readings) 
     systolic, diastolic = systolic[at], diastolic[at]
     series = np.where(readings.series[at] == Series.ARTERIAL, ARTERIAL, CUFF)
     told = Sequence(rows[at], series, readings.taken_at[at], systolic, diastolic)
-    sums, is_newest = history.absorb(state["history"], *told)
+    sums, is_newest = _absorbed(patients, told)
     if is_newest.all():
         found = features(sums, systolic, diastolic)
-        seen = Seen(found, lambda: windows(state, told))
+        seen = Seen(found, lambda: windows(patients.rows, told))
         return Ahead(at, seen, deviation(found, sums))
     newest = np.flatnonzero(is_newest)
     sums = sums[:, newest]
     found = features(sums, systolic[newest], diastolic[newest])
-    seen = Seen(found, lambda: windows(state, told)[newest])
+    seen = Seen(found, lambda: windows(patients.rows, told)[newest])
     return Ahead(at[newest], seen, deviation(found, sums))
 
 
-def withdraw(row: np.void, slot: int) -> None:
-    """Take the reading that stands there in `recent` out of its patient's history."""
+def _absorbed(patients: Patients, told: Sequence) -> tuple[Floats, NDArray[np.bool_]]:
+    """What `history.absorb` tells of each reading, of whatever series."""
+    if not told.series.any():  # All are of a cuff.
+        return _added(patients, CUFF, told)
+    n = len(told.rows)
+    sums, is_newest = np.empty((len(history.SUMS), n)), np.empty(n, np.bool_)
+    for series in (CUFF, ARTERIAL):
+        at = told.series == series
+        sums[:, at], is_newest[at] = _added(patients, series, told.of(series))
+    return sums, is_newest
+
+
+def _added(patients: Patients, series: int, told: Sequence) -> tuple[Floats, NDArray[np.bool_]]:
+    rows, _, taken_at, systolic, diastolic = told
+    return history.absorb(patients.histories[series], rows, taken_at, systolic, diastolic)
+
+
+def withdraw(patients: Patients, position: int, slot: int) -> None:
+    """Take the reading that stands at `slot` of `recent` out of its patient's history."""
+    row = patients.rows[position]
     gone = _usual(row["recent"][[slot]])
     if not len(gone.rows):
         return
     (series,), (taken_at,), (systolic,), (diastolic,) = gone[1:]
-    held = row["history"][series]
-    history.withdraw(held, taken_at, systolic, diastolic)
-    if taken_at == held["at"]:
+    held = patients.histories[series][position : position + 1]
+    history.withdraw(held[0], taken_at, systolic, diastolic)
+    if taken_at == held["at"][0]:
         others = _usual(np.delete(row["recent"], slot))
-        _begin_again(row, held, others.of(series))
+        _begin_again(held, others.of(series))
 
 
-def _begin_again(row: np.void, held: np.void, left: Sequence) -> None:
+def _begin_again(held: NDArray[np.void], left: Sequence) -> None:
     """The newest reading of a series is gone: the newest of those that the row holds now is."""
     newest = int(left.taken_at.max(initial=LONG_AGO))
-    if 0 <= int(held["at"]) - newest <= _MOST_BACK:
-        history.refer(held, newest)
+    if 0 <= int(held["at"][0]) - newest <= _MOST_BACK:
+        history.refer(held[0], newest)
         return
     # Of what came so long before it the sums hold too few digits, or nothing came before it.
     held["at"], held["sums"] = 0, 0.0
-    history.absorb(row["history"][None], *left)
+    history.absorb(held, left.rows, left.taken_at, left.systolic, left.diastolic)
 
 
-def ahead_of_last(row: np.void) -> Seen | None:
+def ahead_of_last(patients: Patients, position: int) -> Seen | None:
     """What a model sees of a patient now; None where the last reading tells nothing usual."""
-    last = _usual(np.array([row["last"]]))
+    last = _usual(patients.rows["last"][[position]])
     if not len(last.rows):
         return None
-    held = row["history"][last.series]
+    held = patients.histories[last.series[0]][[position]]
     if held["at"] != last.taken_at:
         return None
     # Only a linear or an additive model has reasons, and none of those looks at windows.

@@ -1,8 +1,9 @@
 """What is known of every patient of one partition: one packed row each.
 
-A row's bytes, without an end that is empty, are the value of the patient's changelog record, so
-the state needs no encoding: it is copied.  `ROW` is part of what is stored in Kafka; another
-layout takes another `LAYOUT`.
+A row's bytes are the value of the patient's changelog record, so the state needs no encoding: it
+is copied.  Behind them stands the history of arterial readings, of patients who have one: few have
+an arterial line, and what nobody has takes no memory.  `ROW` is part of what is stored in Kafka;
+another layout takes another `LAYOUT`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,11 +14,11 @@ from numpy.typing import NDArray
 from bpstream.clinical.alarm_rules import SLOTS
 from bpstream.clinical.alarms import SLOT
 from bpstream.clinical.early_warning_targets import TARGETS
-from bpstream.clinical.history import HISTORY, SERIES
+from bpstream.clinical.history import HISTORY, is_begun
 from bpstream.clinical.structures import whole
 from bpstream.copied import Copied
 from bpstream.ids import ids, roomy
-from bpstream.jsonlines import Parts, parts
+from bpstream.jsonlines import Parts, lines, parts
 from bpstream.texts import Texts
 
 LAYOUT = 3
@@ -62,9 +63,12 @@ ROW = np.dtype(
         ("next", "u1"),  # where in `recent` the next reading goes
         ("recent", READING, (RECENT,)),
         ("alarms", SLOT, (SLOTS,)),  # by rule, in the order of the rules
-        ("history", HISTORY, (SERIES,)),  # last: few patients have an arterial line
+        ("history", HISTORY),  # of cuff readings
     ]
 )
+
+STORED = np.dtype([("row", ROW), ("arterial", HISTORY)])
+"""A patient in the changelog; who never had an arterial reading has no end."""
 
 AGGREGATE = 0x80
 """Set in `tags` of a reading that is an aggregate: kept, but neither counted nor the last."""
@@ -101,6 +105,7 @@ class Patients:
     def __init__(self) -> None:
         self._ids = ids()
         self._rows = np.zeros(0, ROW)
+        self._arterial = np.zeros(0, HISTORY)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -115,6 +120,11 @@ class Patients:
     def rows(self) -> NDArray[np.void]:
         """A view of all rows, shape ``(len(self),)``; adding patients may move it."""
         return self._rows[: len(self._ids)]
+
+    @property
+    def histories(self) -> tuple[NDArray[np.void], NDArray[np.void]]:
+        """A view of all patients' histories by series, CUFF and ARTERIAL, as `rows` is one."""
+        return self.rows["history"], self._arterial[: len(self._ids)]
 
     def row(self, patient_id: str) -> np.void | None:
         """The row of one patient, or None."""
@@ -139,16 +149,19 @@ class Patients:
         return self._ids.take(positions)
 
     def copied(self, positions: NDArray[np.intp]) -> Copied:
-        """The rows at `positions` as they are now.
-
-        The end is left out of a patient without an arterial line.
-        """
-        size, end = ROW.itemsize, HISTORY.itemsize
+        """The rows at `positions` as they are now, with the arterial history of who has one."""
+        size, n = ROW.itemsize, len(positions)
         packed = whole(self._rows)[positions].view(np.uint8)
-        of_line = packed.reshape(-1, size)[:, -end:].any(axis=1)
-        begins = np.arange(0, len(packed), size)
-        ends = begins + np.where(of_line, size, size - end)
-        return Copied(self.ids(positions), Parts(packed.data, begins, ends))
+        begins = np.arange(0, n * size, size)
+        rows = Parts(packed.data, begins, begins + size)
+        has_line = is_begun(self._arterial, positions)
+        if has_line.any():
+            end = HISTORY.itemsize
+            begins = np.arange(0, n * end, end)
+            arterial = whole(self._arterial)[positions].view(np.uint8)
+            behind = Parts(arterial.data, begins, begins + end).where(has_line)
+            rows = lines([rows, behind], n)
+        return Copied(self.ids(positions), rows)
 
     def load(self, values: Mapping[str, bytes]) -> Sequence[str]:
         """Put rows as `copied` gives them in place of earlier ones.
@@ -158,10 +171,13 @@ class Patients:
         if not values:
             return []
         positions = self.positions(list(values))
-        padded = (value.ljust(ROW.itemsize, _ZERO) for value in values.values())
-        given = np.frombuffer(b"".join(padded), ROW)
-        later = self._rows["stamp"][positions] > given["stamp"]
-        whole(self._rows)[positions[~later]] = whole(given)[~later]
+        rows, arterial = _read([*values.values()])
+        later = self._rows["stamp"][positions] > rows["stamp"]
+        whole(self._rows)[positions[~later]] = whole(rows)[~later]
+        # What is not there is not written down: it would take memory.
+        told = is_begun(arterial) | is_begun(self._arterial, positions)
+        at = np.flatnonzero(told & ~later)
+        whole(self._arterial)[positions[at]] = whole(arterial)[at]
         return self.ids(positions[later])
 
     def _position(self, patient_id: str) -> int:
@@ -173,18 +189,29 @@ class Patients:
         """Rows for those who were added when there were so many."""
         after = len(self._ids)
         if after > len(self._rows):
-            grown = np.empty(roomy(after), ROW)
+            grown, arterial = np.empty(roomy(after), ROW), np.zeros(roomy(after), HISTORY)
             whole(grown)[:before] = whole(self._rows)[:before]
-            self._rows = grown
+            at = np.flatnonzero(is_begun(self._arterial))
+            whole(arterial)[at] = whole(self._arterial)[at]
+            self._rows, self._arterial = grown, arterial
         whole(self._rows)[before:after] = whole(_NEW)
+
+
+def _read(values: list[bytes]) -> tuple[NDArray[np.void], NDArray[np.void]]:
+    """Rows and arterial histories of what `copied` gives, each of shape ``(len(values),)``."""
+    if {*map(len, values)} == {ROW.itemsize}:
+        return np.frombuffer(b"".join(values), ROW), np.zeros(len(values), HISTORY)
+    padded = (value.ljust(STORED.itemsize, _ZERO) for value in values)
+    stored = np.frombuffer(b"".join(padded), STORED)
+    return np.ascontiguousarray(stored["row"]), np.ascontiguousarray(stored["arterial"])
 
 
 def stamp_of(value: bytes) -> int:
     """The stamp of a row as bytes.  Raises ValueError for a row of another layout."""
-    if not _STAMP.stop <= len(value) <= ROW.itemsize or value[0] != LAYOUT:
+    if not _STAMP.stop <= len(value) <= STORED.itemsize or value[0] != LAYOUT:
         raise ValueError(
             f"a patient's row has layout {value[:1].hex() or 'none'} and {len(value)} bytes; "
-            f"this version reads layout {LAYOUT:02x} of at most {ROW.itemsize} bytes"
+            f"this version reads layout {LAYOUT:02x} of at most {STORED.itemsize} bytes"
         )
     return int.from_bytes(value[_STAMP], "little")
 

@@ -26,7 +26,7 @@ from bpstream.documents import Documents
 from bpstream.encoding import Judged, encode
 from bpstream.fhir.parse import Parser
 from bpstream.judging import judge
-from bpstream.patients import ROW
+from bpstream.patients import STORED
 from bpstream.reading import Flag, Kind, Origin, Readings, Retraction
 from bpstream.texts import taken
 
@@ -174,7 +174,7 @@ class Pipeline:
         """The first reading that no longer fits into one step with those before it."""
         patients = readings.patient_id
         longest = int((patients.utf8.ends - patients.utf8.begins).max(initial=0))
-        room = max(self.step_bytes // (ROW.itemsize + RECORD_OVERHEAD + longest), 1)
+        room = max(self.step_bytes // (STORED.itemsize + RECORD_OVERHEAD + longest), 1)
         firsts = patients.alike.firsts
         return int(firsts[room]) if room < len(firsts) else len(readings)
 
@@ -204,12 +204,12 @@ class Pipeline:
         if repeated:
             readings, rows, identity = readings.take(new), rows[new], identity[new]
         replaced = {
-            at: self._corrections.withdraw(patients.rows[rows[at]], identity[at], replaces[old])
+            at: self._corrections.withdraw(patients, int(rows[at]), identity[at], replaces[old])
             for at, old in enumerate(new.tolist() if replaces else [])
             if old in replaces
         }
         arrived = _Arrived.of(readings, chunk)
-        ahead = histories.absorb(patients.rows, rows, readings)
+        ahead = histories.absorb(patients, rows, readings)
         judged, entries = self._judged(arrived, readings, rows, partition, ahead, now=now)
         alerts = self.alarms.raised(
             patients.rows, rows, identity, readings, judged, corrected=list(replaced)

@@ -9,7 +9,7 @@ import numpy as np
 from bpstream import histories
 from bpstream.checkpoint import Earlier
 from bpstream.memory import contributions
-from bpstream.patients import AGGREGATE, LONG_AGO, RETRACTED, TAGS, recent_in_order
+from bpstream.patients import AGGREGATE, LONG_AGO, RETRACTED, TAGS, Patients, recent_in_order
 
 
 def slot_of(row: np.void, identity: int) -> int | None:
@@ -46,13 +46,14 @@ def uncount(row: np.void, was: Earlier) -> None:
     row["counters"] -= np.minimum(row["counters"], counted)
 
 
-def withdraw(row: np.void, identity: int, slot: int | None) -> None:
+def withdraw(patients: Patients, position: int, identity: int, slot: int | None) -> None:
     """Count the reading, which stands at `slot` of `recent` if it is held, as not there.
 
     Where it was the last one, the newest of those that are held is.
     """
+    row = patients.rows[position]
     if slot is not None:
-        histories.withdraw(row, slot)
+        histories.withdraw(patients, position, slot)
         row["recent"]["tags"][slot] = RETRACTED
     if row["last"]["identity"] != identity:
         return

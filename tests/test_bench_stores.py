@@ -112,8 +112,8 @@ def test_a_recovery_is_what_is_beyond_a_start_without_patients():
     found = recovery(again, empty)
     assert (found["ready_s"], found["recovery_s"]) == (5.0, 2.0)
     assert found["cpu_us_a_record"] == 10
-    # 2,000 bytes a patient, without its id: `PAT-12345` is a string of 58 bytes.
-    assert found["bytes_a_patient"] == pytest.approx(2000 - 58, abs=1)
+    # 2,000 bytes a patient, without its id, as `PAT-12345`.
+    assert found["bytes_a_patient"] == pytest.approx(2000 - 9, abs=1)
 
 
 def test_workers_that_could_have_no_partition_are_a_usage_error(capsys):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bpstream.clinical.alarm_rules import SLOTS
 from bpstream.clinical.alerts import SLOT
-from bpstream.clinical.history import HISTORY, SERIES, SUMS
+from bpstream.clinical.history import ARTERIAL, HISTORY, SUMS
 from bpstream.patients import (
     COUNTERS,
     LAYOUT,
@@ -15,6 +15,7 @@ from bpstream.patients import (
     READING,
     RECENT,
     ROW,
+    STORED,
     Patients,
     counters_of,
     stamp_of,
@@ -45,7 +46,11 @@ def test_a_row_keeps_its_content_while_thousands_are_added():
     for number in range(5000):
         (position,) = patients.positions([f"p{number}"])
         patients.rows["offset"][position] = number
+        if number % 3 == 0:
+            patients.histories[ARTERIAL]["at"][position] = number
     assert patients.rows["offset"].tolist() == list(range(5000))
+    arterial = [number if number % 3 == 0 else 0 for number in range(5000)]
+    assert patients.histories[ARTERIAL]["at"].tolist() == arterial
 
 
 def test_a_patient_who_is_not_there_has_no_row():
@@ -68,6 +73,7 @@ def test_a_new_row_tells_that_nothing_was_applied(count):
         assert not row["recent"]["identity"].any()
         assert not row["alarms"]["state"].any()
         assert not row["history"]["sums"].any()
+        assert not patients.histories[ARTERIAL]["sums"].any()
         assert np.isnan([row["risk"], *row["warning"]]).all()
 
 
@@ -87,8 +93,18 @@ def test_the_counters_are_told_by_name():
     }
 
 
-contents = st.binary(min_size=ROW.itemsize - 1, max_size=ROW.itemsize - 1).map(
-    lambda rest: bytes([LAYOUT]) + rest
+no_line = bytes(HISTORY.itemsize)
+
+
+def beginning_with(byte: int, size: int) -> st.SearchStrategy[bytes]:
+    rest = st.binary(min_size=size - 1, max_size=size - 1)
+    return rest.map(lambda rest: bytes([byte]) + rest)
+
+
+contents = st.builds(
+    bytes.__add__,
+    beginning_with(LAYOUT, ROW.itemsize),
+    st.just(no_line) | beginning_with(1, HISTORY.itemsize),
 )
 
 
@@ -104,11 +120,11 @@ def test_loaded_rows_are_copied_out_byte_for_byte_and_the_later_steps_count(load
         assert patients.load(values) == earlier
         expected |= {who: row for who, row in values.items() if who not in earlier}
     copied = dict(patients.copied(patients.positions(list(expected))))
-    no_line = bytes(HISTORY.itemsize)
     assert copied == {who: row.removesuffix(no_line) for who, row in expected.items()}
     again = Patients()
     again.load(copied)
     assert again.rows.tobytes() == patients.rows.tobytes()
+    assert again.histories[ARTERIAL].tobytes() == patients.histories[ARTERIAL].tobytes()
     assert list(patients) == list(expected)
 
 
@@ -158,10 +174,10 @@ def test_rows_are_copied_in_the_order_asked_for():
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        (b"", f"layout none and 0 bytes; .* reads layout 03 of at most {ROW.itemsize} bytes"),
+        (b"", f"layout none and 0 bytes; .* reads layout 03 of at most {STORED.itemsize} bytes"),
         (b"\x03", "layout 03 and 1 bytes"),
-        (b"\x02" + bytes(ROW.itemsize - 1), f"layout 02 and {ROW.itemsize} bytes"),
-        (b"\x03" + bytes(ROW.itemsize), f"layout 03 and {ROW.itemsize + 1} bytes"),
+        (b"\x02" + bytes(STORED.itemsize - 1), f"layout 02 and {STORED.itemsize} bytes"),
+        (b"\x03" + bytes(STORED.itemsize), f"layout 03 and {STORED.itemsize + 1} bytes"),
     ],
 )
 def test_a_row_of_another_layout_has_no_stamp(value, told):
@@ -171,7 +187,7 @@ def test_a_row_of_another_layout_has_no_stamp(value, told):
 
 def test_the_layout_is_that_of_the_rows_in_kafka():
     # Rows of LAYOUT 3 lie in changelogs: whoever changes this changes LAYOUT.
-    assert (LAYOUT, RECENT, len(COUNTERS), SLOTS, SERIES) == (3, 16, 8, 10, 2)
+    assert (LAYOUT, RECENT, len(COUNTERS), SLOTS) == (3, 16, 8, 10)
     assert {name: (str(kind), offset) for name, (kind, offset) in READING.fields.items()} == {
         "identity": ("uint64", 0),
         "version": ("int64", 8),
@@ -211,4 +227,6 @@ def test_the_layout_is_that_of_the_rows_in_kafka():
         "sums": ("float64", 8),
     }
     assert len(SUMS) == 17
-    assert ROW.itemsize == 750 + SLOTS * SLOT.itemsize + SERIES * HISTORY.itemsize == 1218
+    assert ROW.itemsize == 750 + SLOTS * SLOT.itemsize + HISTORY.itemsize == 1074
+    assert STORED.fields["arterial"] == (HISTORY, ROW.itemsize)
+    assert STORED.itemsize == 1218

@@ -58,29 +58,27 @@ _HOUR = 3_600_000_000  # µs
 _NOTHING = 1e-9
 
 
-def absorb(  # noqa: PLR0917 - columns of one table
+def absorb(
     held: NDArray[np.void],
     rows: NDArray[np.intp],
-    series: NDArray[np.intp],
     taken_at: NDArray[np.int64],
     systolic: Floats,
     diastolic: Floats,
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Add readings to `held`, and tell the sums as each reading left them.
+    """Add readings of one series to `held`, and tell the sums as each reading left them.
 
-    `held` has shape ``(patients, SERIES)`` of HISTORY; `rows` and `series` say where in it each
-    reading goes.  They and the pressures (mmHg, plausible) have shape ``(n,)``, in order of
-    arrival; `taken_at` is in µs since 1970 UTC.
+    `held` has shape ``(patients,)`` of HISTORY; `rows` says where in it each reading goes.  They
+    and the pressures (mmHg, plausible) have shape ``(n,)``, in order of arrival; `taken_at` is in
+    µs since 1970 UTC.
 
     Returns the sums, shape ``(len(SUMS), n)``, referred to the newest reading of the series so
     far, and whether the reading was that newest one.  How readings are cut into calls makes no
     difference but for rounding.
     """
     n = len(rows)
-    key = rows * SERIES + series
-    order = by_patient(key)
-    at, firsts, nth = taken_at[order], *_runs(key[order])
-    owner = rows[order[firsts]], series[order[firsts]]
+    order = by_patient(rows)
+    at, firsts, nth = taken_at[order], *_runs(rows[order])
+    owner = rows[order[firsts]]
     before = whole(held)[owner].view(HISTORY)
     has = before["sums"][:, _W] > 0
 
@@ -142,6 +140,14 @@ def merged(one: NDArray[np.void], other: NDArray[np.void]) -> NDArray[np.void]:
         has = each["sums"][:, _W] > 0
         both["sums"][has] += _older(each["sums"][has].T, both["at"][has] - each["at"][has]).T
     return both
+
+
+def is_begun(
+    held: NDArray[np.void], at: NDArray[np.intp] | slice = slice(None)
+) -> NDArray[np.bool_]:
+    """Which of the histories (HISTORY) at these positions have had a reading."""
+    begun: NDArray[np.bool_] = (held["at"][at] != 0) | (held["sums"][at, _W] != 0)
+    return begun
 
 
 def _of_readings(systolic: Floats, diastolic: Floats) -> Floats:

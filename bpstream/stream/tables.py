@@ -20,6 +20,7 @@ from faust.types import TP
 from bpstream import checkpoint as checkpoints
 from bpstream.batch import MOST_ROWS, Partition
 from bpstream.checkpoint import Archived, Checkpoint, Claim, Paused, epoch_of
+from bpstream.collecting import give_back
 from bpstream.copied import Copied
 from bpstream.errors import StartError
 from bpstream.patients import Patients, stamp_of
@@ -211,6 +212,7 @@ class QuietRecovery(Recovery):
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
         """Let the streams begin where their partitions are."""
+        give_back()  # What was read is in the rows.
         with suppress(ServiceStopped):
             await super().on_recovery_completed(generation_id)
 

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from bpstream.clinical.models.model import Model
 from bpstream.document import iso
 from bpstream.fhir.export import searchset
 from bpstream.limits import LimitBook, effective
-from bpstream.patients import LONG_AGO
+from bpstream.patients import LONG_AGO, Patients
 from bpstream.stream import history, intake, rows
 from bpstream.stream.encoded import Encoded
 from bpstream.stream.overview import Overview, Place, Window
@@ -71,7 +72,7 @@ class PatientView:
         patients, position = found
         shown = rows.shown(patient_id, patients, position)
         if shown["last"] is not None:
-            shown["last"]["early_warning_reasons"] = self._reasons(patients.rows[position])
+            shown["last"]["early_warning_reasons"] = self._reasons(patients, position)
         row = patients.rows[position]
         shown["limits"] = self._effective(patient_id)
         slots = row["alarms"][: len(self._rules)]
@@ -87,8 +88,8 @@ class PatientView:
         usually = {}
         if found is not None:
             patients, position = found
-            series = patients.rows["history"][position]
-            usually = usual(series["sums"][series["sums"][:, 0].argmax()])
+            sums = [series["sums"][position] for series in patients.histories]
+            usually = usual(max(sums, key=itemgetter(0)))
         return {
             "patient_id": patient_id,
             "limits": self._effective(patient_id),
@@ -215,10 +216,11 @@ class PatientView:
         ):
             yield self._alert(patient_id, self._rules[at], slot, taken_at)
 
-    def _reasons(self, row: np.void) -> list[Json]:
+    def _reasons(self, patients: Patients, position: int) -> list[Json]:
         """Why a warning is high: worked out when it is asked for, for rows do not keep it."""
-        warning = row["warning"].astype(np.float64)
-        seen = None if np.isnan(warning).any() else histories.ahead_of_last(row)
+        warning = patients.rows["warning"][position].astype(np.float64)
+        is_known = not np.isnan(warning).any()
+        seen = histories.ahead_of_last(patients, position) if is_known else None
         if seen is None:
             return []
         told = reasons(self._model.early_warning, seen, warning[:, None])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bpstream.clinical.early_warning_targets import TARGETS
 from bpstream.clinical.features import FEATURES, features
-from bpstream.clinical.history import CUFF, HISTORY, SERIES, Floats, absorb
+from bpstream.clinical.history import HISTORY, Floats, absorb
 from bpstream.clinical.models.early_warning import WINDOW, Seen
 from bpstream.clinical.models.windows import windows_of
 from bpstream.clinical.usual import deviation
@@ -122,9 +122,8 @@ def seen_and_deviation(series: Series) -> tuple[Seen, Floats]:
         for pressure in (series.systolic, series.diastolic)
     )
     sums, _ = absorb(
-        np.zeros((len(begins), SERIES), HISTORY),
+        np.zeros(len(begins), HISTORY),
         run,
-        np.full(len(series), CUFF),
         np.rint(series.t_minutes[order] * _MINUTE).astype(np.int64),
         systolic,
         diastolic,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpstream.clinical.features import features
-from bpstream.clinical.history import CUFF, HISTORY, SERIES, absorb
+from bpstream.clinical.history import HISTORY, absorb
 from bpstream.clinical.models import model as models
 from bpstream.clinical.models.early_warning import WINDOW, Seen, reasons
 from bpstream.clinical.models.model import Model
@@ -60,11 +60,10 @@ def measure(work: Callable[[], object], *, runs: int = _RUNS) -> float:
 
 def history_and_features(some: list[Batch]) -> list[Seen]:
     """What a model is given of each batch, from patients of whom nothing is known at first."""
-    held = np.zeros((_PATIENTS, SERIES), HISTORY)
-    series = np.full(BATCH, CUFF, np.intp)
+    held = np.zeros(_PATIENTS, HISTORY)
     seen = []
     for rows, taken_at, systolic, diastolic in some:
-        sums, _ = absorb(held, rows, series, taken_at, systolic, diastolic)
+        sums, _ = absorb(held, rows, taken_at, systolic, diastolic)
         seen.append(Seen(features(sums, systolic, diastolic), _some_windows))
     return seen
 

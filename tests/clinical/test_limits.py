@@ -289,13 +289,13 @@ def test_readings_without_limits_of_their_own_are_judged_once():
 
 
 def sums_of(*pressures: tuple[float, float]) -> np.ndarray:
-    held = np.zeros((1, history.SERIES), history.HISTORY)
+    held = np.zeros(1, history.HISTORY)
     n = len(pressures)
     at = np.arange(n, dtype=np.int64) * 60_000_000
     systolic, diastolic = (np.array(column, float) for column in zip(*pressures, strict=True))
     zeros = np.zeros(n, np.intp)
-    history.absorb(held, zeros, zeros, at, systolic, diastolic)
-    return np.asarray(held["sums"][0, history.CUFF])
+    history.absorb(held, zeros, at, systolic, diastolic)
+    return np.asarray(held["sums"][0])
 
 
 def test_what_is_usual_is_the_mean_and_the_deviation_of_the_readings():

@@ -13,7 +13,7 @@ from bpstream.batch import Batch, Partition, Step, Wanted
 from bpstream.checkpoint import Checkpoint
 from bpstream.chunk import Chunk
 from bpstream.document import Document, Entry
-from bpstream.patients import ROW
+from bpstream.patients import STORED
 from bpstream.pipeline import Pipeline
 from bpstream.reading import Retraction
 from tests.pipeline.messages import a_pipeline, at
@@ -113,7 +113,7 @@ class Owner:
 @contextmanager
 def patients_a_step(most: int, *, id_length: int = 2) -> Iterator[int]:
     """A step holds so many patients with ids of so many bytes.  Gives the bytes it may have."""
-    limit = most * (ROW.itemsize + 64 + id_length)
+    limit = most * (STORED.itemsize + 64 + id_length)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipelines, "STEP_BYTES", limit)
         yield limit

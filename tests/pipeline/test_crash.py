@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bpstream.patients import RECENT, ROW, counters_of
+from bpstream.patients import RECENT, STORED, counters_of
 from bpstream.simulator import Simulator
 from tests.pipeline.histories import Delivery, History, deliveries, histories, unhurried
 from tests.pipeline.messages import NOON, Message, Taken, at, body, chunk, messages
@@ -53,17 +53,21 @@ def assert_same_rows(owner: Owner, expected: Owner) -> None:
     )
     assert rows.keys() == others.keys()
     for who, row in rows.items():
-        sums, expected_sums = row["history"]["sums"], others[who]["history"]["sums"]
-        np.testing.assert_allclose(sums, expected_sums, rtol=1e-9, atol=1e-9)
-        np.testing.assert_allclose(row["warning"], others[who]["warning"], rtol=1e-5)
-        sums[...] = expected_sums
+        other = others[who]
+        for mine, its in (
+            (row["row"]["history"]["sums"], other["row"]["history"]["sums"]),
+            (row["arterial"]["sums"], other["arterial"]["sums"]),
+        ):
+            np.testing.assert_allclose(mine, its, rtol=1e-9, atol=1e-9)
+            mine[...] = its
+        np.testing.assert_allclose(row["row"]["warning"], other["row"]["warning"], rtol=1e-5)
         for changing in ("stamp", "warning"):
-            row[changing] = others[who][changing]
+            row["row"][changing] = other["row"][changing]
         assert row.tobytes() == others[who].tobytes()
 
 
 def whole(row: bytes) -> np.void:
-    return np.frombuffer(bytearray(row.ljust(ROW.itemsize, b"\0")), ROW)[0]
+    return np.frombuffer(bytearray(row.ljust(STORED.itemsize, b"\0")), STORED)[0]
 
 
 def progress_of(owner: Owner) -> tuple[object, ...]:

@@ -23,8 +23,18 @@ from tests.pipeline.test_retractions import gone
 USUAL = [Taken(f"o{minute}", minute=minute, systolic=120 + minute) for minute in range(5)]
 
 
-def weight(owner, series=CUFF, patient="p1"):
-    return owner.partition.patients.row(patient)["history"]["sums"][series, SUMS.index("w")]
+def held_of(owner, patient="p1", series=CUFF):
+    patients = owner.partition.patients
+    (position,) = patients.find([patient])
+    return patients.histories[series][position]
+
+
+def weight(owner, series=CUFF):
+    return held_of(owner, series=series)["sums"][SUMS.index("w")]
+
+
+def ahead(owner):
+    return looking.ahead_of_last(owner.partition.patients, 0)
 
 
 @unhurried
@@ -35,7 +45,7 @@ def test_the_history_is_that_of_the_readings_that_count_whatever_was_sent(histor
     for name, patient in history.oracle.patients.items():
         if len(patient.held) > RECENT:
             continue  # A reading that was forgotten can be taken back, but not out of the sums.
-        row = owner.partition.patients.row(name)["history"][CUFF]
+        row = held_of(owner, name)
         counted = [
             (at(each.minute), float(each.systolic), float(each.diastolic))
             for each, kept in patient.held
@@ -71,8 +81,8 @@ def test_what_came_before_a_newest_reading_that_is_taken_back_counts_on(back):
     following = Taken("after", minute=0.5 - back, systolic=110)
     owner, _ = after(before, Taken("wrong"), gone(Taken("wrong")), following)
     alone, _ = after(before, following)
-    held, expected = (each.partition.patients.row("p1")["history"] for each in (owner, alone))
-    assert held["at"].tolist() == expected["at"].tolist()
+    held, expected = (held_of(each) for each in (owner, alone))
+    assert held["at"] == expected["at"]
     close(held["sums"], expected["sums"])
     assert owner.documents()[-1].early_warning == alone.documents()[-1].early_warning
 
@@ -135,13 +145,13 @@ def vars_of(warning):
 
 def test_what_lies_ahead_of_the_last_reading_can_be_seen_again():
     owner, _ = after(*USUAL)
-    seen = looking.ahead_of_last(owner.partition.patients.row("p1"))
+    seen = ahead(owner)
     model = owner.pipeline.model.early_warning
     assert model.probabilities(seen)[:, 0] == pytest.approx(
         vars_of(owner.documents()[-1].early_warning), abs=1e-6
     )
     after(Taken("odd", minute=7, diastolic=None), owner=owner)
-    assert looking.ahead_of_last(owner.partition.patients.row("p1")) is None
+    assert ahead(owner) is None
 
 
 class Broken(EarlyWarning):
@@ -182,7 +192,7 @@ def test_a_step_tells_what_the_model_was_given_and_what_it_said():
 
 def test_features_are_on_their_grids_and_those_of_plain_arithmetic():
     owner, _ = after(*USUAL)
-    held = owner.partition.patients.row("p1")["history"][CUFF]
+    held = held_of(owner)
     found = dict(
         zip(
             FEATURES,
@@ -215,7 +225,7 @@ def test_a_slope_is_that_of_weighted_least_squares():
         for hour, value in zip(hours, (100, 108, 111, 120), strict=True)
     ]
     owner, _ = after(*some)
-    held = owner.partition.patients.row("p1")["history"][CUFF]
+    held = held_of(owner)
     found = features(held["sums"][:, None].copy(), np.array([120.0]), np.array([60.0]))[:, 0]
     slope = np.polyfit(hours, (100, 108, 111, 120), 1, w=np.sqrt(np.exp((hours - 4) / 12)))[0]
     assert found[FEATURES.index("systolic_slope")] == pytest.approx(slope, abs=1 / 16)

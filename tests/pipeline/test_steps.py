@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bpstream.batch import Step
 from bpstream.checkpoint import WHOLE_MESSAGE, Applied
-from bpstream.patients import ROW, stamp_of
+from bpstream.patients import STORED, stamp_of
 from tests.pipeline.histories import histories, unhurried
 from tests.pipeline.messages import RUBBISH, TOPIC, Message, Taken, at, body, chunk, messages
 from tests.pipeline.owner import Owner, patients_a_step
@@ -170,4 +170,4 @@ def test_a_step_is_what_it_was_however_many_are_taken_before_it_is_stored(histor
 def test_a_step_takes_the_bytes_of_its_documents_and_rows():
     (step,) = Owner().take(chunk(messages(Taken("a"), Taken("b", "p2"), Taken("c"))))
     lines = sum(len(entry.body) + 1 for entry in step.entries)
-    assert step.size == lines + 2 * ROW.itemsize
+    assert step.size == lines + 2 * STORED.itemsize

@@ -15,7 +15,7 @@ import pytest
 from confluent_kafka import Producer
 from elasticsearch import Elasticsearch
 
-from bpstream.patients import ROW
+from bpstream.patients import STORED
 from tests.faults import stored
 from tests.integration.workers import names
 from tests.reconcile.house import House, settled
@@ -162,8 +162,8 @@ def a_counter_is_forged(house: House) -> Iterator[None]:
         for message in reversed(everything_on(house.kafka, house.changelog))
         if message.key() and not message.key().startswith(b"\xff")
     )
-    forged = np.frombuffer(row.value().ljust(ROW.itemsize, b"\0"), ROW).copy()
-    forged["counters"][0, :3] += np.array([2, 1, 1], np.uint32)
+    forged = np.frombuffer(row.value().ljust(STORED.itemsize, b"\0"), STORED).copy()
+    forged["row"]["counters"][0, :3] += np.array([2, 1, 1], np.uint32)
     producer = Producer({"bootstrap.servers": house.kafka})
 
     def write(value: bytes) -> None:

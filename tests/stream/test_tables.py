@@ -10,7 +10,7 @@ from faust.tables.recovery import Recovery, ServiceStopped
 from bpstream import checkpoint as checkpoints
 from bpstream.checkpoint import Applied, Archived, Checkpoint
 from bpstream.errors import StartError
-from bpstream.patients import ROW
+from bpstream.patients import STORED
 from bpstream.stream.tables import OwnedPartition, PatientStore, PatientTable, Tables
 from tests.stream.helpers import (
     TakesAll,
@@ -152,7 +152,7 @@ async def test_a_partition_that_comes_back_begins_with_nothing(store):
 async def test_a_row_is_read_by_its_patients_key_as_the_changelog_has_it(store):
     counted(store.partition(1), "p1", readings=4)
     assert store[b"p1"] == row_bytes("p1", readings=4)
-    assert len(store[b"p1"]) <= ROW.itemsize
+    assert len(store[b"p1"]) <= STORED.itemsize
     assert (b"p1" in store, b"p2" in store, "p1" in store) == (True, False, False)
     with pytest.raises(KeyError):
         store[b"p2"]
