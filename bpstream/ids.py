@@ -13,7 +13,9 @@ from bpstream.jsonlines import Parts, lines, parts
 from bpstream.texts import Texts
 
 _FIRST_CAPACITY = 256
-_MOST_MORE = 1 << 20
+_MANY = 1 << 18
+"""More than twice as many as there are is asked for up to here: not every system promises what it
+may not have."""
 
 
 def roomy(count: int) -> int:
@@ -21,7 +23,7 @@ def roomy(count: int) -> int:
 
     Room that nobody is in yet takes no memory; to move what is there into a larger one does.
     """
-    return max(_FIRST_CAPACITY, min(16 * count, count + _MOST_MORE))
+    return max(_FIRST_CAPACITY, 2 * count, min(16 * count, count + _MANY))
 
 
 class Ids(Protocol):

@@ -55,7 +55,19 @@ def test_thousands_keep_their_positions_while_thousands_are_added(loops, at_once
     assert held.take(slice(None)) == [each.decode() for each in every]
 
 
-@pytest.mark.parametrize("count", [0, 1, 255, 256, 4000, 1 << 20, 1 << 24])
-def test_there_is_room_for_more_and_not_for_many_times_as_many(count):
-    assert count + 200 < roomy(count + 1) <= max(16 * (count + 1), 256)
-    assert roomy(count + 1) <= count + 1 + max(1 << 20, 256)
+@pytest.mark.parametrize(
+    ("count", "room"),
+    [
+        (1, 256),
+        (16, 256),
+        (17, 272),
+        (4000, 64_000),
+        (17_476, 279_616),
+        (17_477, 279_621),
+        (262_144, 524_288),
+        (262_145, 524_290),
+        (10_000_000, 20_000_000),
+    ],
+)
+def test_few_have_room_for_many_more_and_many_for_twice_as_many(count, room):
+    assert roomy(count) == room

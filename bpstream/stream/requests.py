@@ -46,8 +46,9 @@ class _Headed(_Pieces):
 
     __slots__ = ()
 
-    def __radd__(self, size: bytes) -> bytes:
-        return b"".join([size, *self._pieces])
+    def __radd__(self, size: bytes) -> memoryview:
+        # What a socket does not take at once asyncio slices off; bytes would be copied.
+        return memoryview(b"".join([size, *self._pieces]))
 
 
 def _pieces(kind: Any, value: Any) -> Iterator[bytes]:
