@@ -8,6 +8,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from random import uniform
 from typing import Any
 
@@ -31,6 +32,9 @@ _FINAL = (MessageSizeTooLargeError, RecordListTooLargeError, TopicAuthorizationF
 
 
 BATCH_BYTES = 1_000_000
+_LARGE_AT_ONCE = 8
+"""Record batches that may be large, under way: aiokafka sends in one request what waits for a
+broker, and that takes 100 MB (socket.request.max.bytes) and closes the connection at more."""
 """Of a record batch: what a broker takes as it comes."""
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 10.0
@@ -52,6 +56,7 @@ class Publisher:
         self.whole = dict[str, int]()
         """By topic, bytes of the one record batch that the records of a call have to fit into:
         Kafka appends it as a whole.  Of other topics they may stand in several."""
+        self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     async def publish(self, topic: str, records: Sequence[Record], *, partitions: int) -> None:
         """Publish `records`, each in the partition of its key (one without goes to 0)."""
@@ -80,7 +85,8 @@ class Publisher:
                     f"{len(records)} records for {topic} do not fit into one record batch of "
                     f"{self.whole[topic]:,} bytes"
                 )
-            offset = await self._send(batch, records[start:end], topic, partition)
+            async with self._large if topic in self.whole else nullcontext():
+                offset = await self._send(batch, records[start:end], topic, partition)
             start = end
         return offset
 

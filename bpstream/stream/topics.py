@@ -38,7 +38,7 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 _FIRST_ANSWER_WITHIN, _ANSWER_WITHIN, _MADE_WITHIN = 2.0, 10.0, 30.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 
-CHANGELOG_BATCH_BYTES = 6 * 1024 * 1024
+CHANGELOG_BATCH_BYTES = 8 * 1024 * 1024
 """Of a record batch of the changelog, where we make that: what a step costs it costs however
 many patients change in it, and in a large ward nearly each reading changes another one."""
 

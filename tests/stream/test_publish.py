@@ -72,6 +72,23 @@ async def test_records_of_one_partition_land_in_their_order_with_key_headers_and
 
 
 @pytest.mark.services
+async def test_many_large_batches_at_once_are_no_more_than_a_broker_takes_in_a_request(
+    kafka, unique_name, publisher, caplog
+):
+    partitions, size = 20, 7_000_000
+    limits = {"max.message.bytes": str(8 * 1024 * 1024), "retention.ms": "60000"}
+    topic = make_topic(kafka, unique_name("large"), partitions=partitions, config=limits)
+    publisher.whole[topic] = size + 1000
+    record = Record(b"p1", bytes(size))
+    offsets = await asyncio.gather(
+        *(publisher.publish_to(topic, number, [record]) for number in range(partitions))
+    )
+    assert offsets == [0] * partitions
+    # At a request of 100 MB it closes the connection, again and again.
+    assert not [each for each in caplog.records if "closed" in each.getMessage()]
+
+
+@pytest.mark.services
 async def test_records_that_fill_several_batches_land_in_their_order(kafka, unique_name, publisher):
     topic = make_topic(kafka, unique_name("batches"))
     records = [Record(b"%d" % n, bytes(BATCH_BYTES // 3)) for n in range(8)]
