@@ -164,7 +164,7 @@ class Corrections:
         """Take a reading back.  A retraction without a version is one of all versions."""
         origin, patient_id, document_id, version = retraction
         patients, checkpoint = partition.patients, partition.checkpoint
-        position = int(patients.find([patient_id])[0])
+        position = patients.position(patient_id)
         row = None if position < 0 else patients.rows[position]
         identity = memory.identity(document_id)
         was = checkpoint.looked_up.pop(document_id, None)

@@ -1,6 +1,5 @@
 """Ids: different texts, each at a position that stays its own, found without a string of each."""
 
-from collections.abc import Sequence
 from ctypes import CDLL, Structure, byref, c_int64, c_uint64, c_void_p
 from itertools import count
 from typing import Any, Protocol
@@ -37,7 +36,7 @@ class Ids(Protocol):
     def add(self, texts: Parts) -> NDArray[np.intp]:
         """The position of each, shape ``(n,)``; those that are not there get the next ones."""
 
-    def take(self, at: NDArray[np.intp] | slice) -> Texts:
+    def take(self, at: NDArray[np.intp]) -> Texts:
         """The texts at these positions."""
 
 
@@ -66,9 +65,9 @@ class _ByText:
         self._texts += new
         return np.array([self._position[text] for text in each], np.intp)
 
-    def take(self, at: NDArray[np.intp] | slice) -> Texts:
-        taken = self._texts[at] if isinstance(at, slice) else _at(self._texts, at)
-        return Texts(parts(taken), is_plain=False)
+    def take(self, at: NDArray[np.intp]) -> Texts:
+        texts = self._texts
+        return Texts(parts([texts[position] for position in at.tolist()]), is_plain=False)
 
 
 class _Held(Structure):
@@ -111,10 +110,9 @@ class _ByHash:
         self._loops.add_ids(byref(self._held), *texts.addresses(), address(found))
         return found
 
-    def take(self, at: NDArray[np.intp] | slice) -> Texts:
-        bounds = self._bounds[: len(self) + 1]
-        taken = Parts(self._text.data, bounds[:-1][at], bounds[1:][at])
-        return Texts(lines([taken], len(taken.begins)), is_plain=False)
+    def take(self, at: NDArray[np.intp]) -> Texts:
+        taken = Parts(self._text.data, self._bounds[at], self._bounds[at + 1])
+        return Texts(lines([taken], len(at)), is_plain=False)
 
     def _make_room(self, more: int, size: int) -> None:
         """For so many more, which together have `size` bytes."""
@@ -145,7 +143,3 @@ def _moved(held: NDArray[Any], capacity: int) -> NDArray[Any]:
     moved = np.empty(capacity, held.dtype)
     moved[: len(held)] = held
     return moved
-
-
-def _at(texts: Sequence[bytes], at: NDArray[np.intp]) -> list[bytes]:
-    return [texts[position] for position in at.tolist()]

@@ -99,6 +99,13 @@ def lines(pieces: Sequence[Piece], n: int, *, loops: CDLL | None = LOOPS) -> Par
         return _compiled(loops, [_in_digits(piece, n) for piece in pieces], n)
 
 
+def items(column: NDArray[Any]) -> Parts:
+    """The bytes of each item of a contiguous column, for each line."""
+    width = column.itemsize
+    begins = np.arange(0, column.nbytes, width)
+    return Parts(column.view(np.uint8).data, begins, begins + width)
+
+
 def parts(texts: Sequence[bytes]) -> Parts:
     """A text for each line."""
     ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))

@@ -18,7 +18,7 @@ from bpstream.clinical.history import HISTORY, is_begun
 from bpstream.clinical.structures import whole
 from bpstream.copied import Copied
 from bpstream.ids import ids, roomy
-from bpstream.jsonlines import Parts, lines, parts
+from bpstream.jsonlines import items, lines, parts
 from bpstream.texts import Texts
 
 LAYOUT = 3
@@ -111,10 +111,10 @@ class Patients:
         return len(self._ids)
 
     def __contains__(self, patient_id: object) -> bool:
-        return isinstance(patient_id, str) and self._position(patient_id) >= 0
+        return isinstance(patient_id, str) and self.position(patient_id) >= 0
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._ids.take(slice(None)))
+        return iter(self.ids(np.arange(len(self))))
 
     @property
     def rows(self) -> NDArray[np.void]:
@@ -128,8 +128,14 @@ class Patients:
 
     def row(self, patient_id: str) -> np.void | None:
         """The row of one patient, or None."""
-        position = self._position(patient_id)
+        position = self.position(patient_id)
         return None if position < 0 else self._rows[position]
+
+    def position(self, patient_id: str) -> int:
+        """Where one patient's row stands, -1 where there is none."""
+        # What cannot be in a message may be asked for all the same.
+        utf8 = patient_id.encode(errors="surrogatepass")
+        return int(self._ids.find(parts([utf8]))[0])
 
     def find(self, patient_ids: Sequence[str]) -> NDArray[np.intp]:
         """Where each patient's row stands, -1 where there is none, shape ``(n,)``."""
@@ -137,10 +143,11 @@ class Patients:
 
     def positions(self, patient_ids: Sequence[str]) -> NDArray[np.intp]:
         """Where each patient's row stands, shape ``(n,)``; a new patient gets a row."""
-        found = self.find(patient_ids)
+        utf8 = Texts.of(patient_ids).utf8
+        found = self._ids.find(utf8)
         if (found < 0).any():
             before = len(self._ids)
-            found = self._ids.add(Texts.of(patient_ids).utf8)
+            found = self._ids.add(utf8)
             self._begin(before)
         return found
 
@@ -150,17 +157,11 @@ class Patients:
 
     def copied(self, positions: NDArray[np.intp]) -> Copied:
         """The rows at `positions` as they are now, with the arterial history of who has one."""
-        size, n = ROW.itemsize, len(positions)
-        packed = whole(self._rows)[positions].view(np.uint8)
-        begins = np.arange(0, n * size, size)
-        rows = Parts(packed.data, begins, begins + size)
+        rows = items(whole(self._rows)[positions])
         has_line = is_begun(self._arterial, positions)
         if has_line.any():
-            end = HISTORY.itemsize
-            begins = np.arange(0, n * end, end)
-            arterial = whole(self._arterial)[positions].view(np.uint8)
-            behind = Parts(arterial.data, begins, begins + end).where(has_line)
-            rows = lines([rows, behind], n)
+            arterial = items(whole(self._arterial)[positions])
+            rows = lines([rows, arterial.where(has_line)], len(positions))
         return Copied(self.ids(positions), rows)
 
     def load(self, values: Mapping[str, bytes]) -> Sequence[str]:
@@ -180,16 +181,12 @@ class Patients:
         whole(self._arterial)[positions[at]] = whole(arterial)[at]
         return self.ids(positions[later])
 
-    def _position(self, patient_id: str) -> int:
-        # What cannot be in a message may be asked for all the same.
-        utf8 = patient_id.encode(errors="surrogatepass")
-        return int(self._ids.find(parts([utf8]))[0])
-
     def _begin(self, before: int) -> None:
         """Rows for those who were added when there were so many."""
         after = len(self._ids)
         if after > len(self._rows):
-            grown, arterial = np.empty(roomy(after), ROW), np.zeros(roomy(after), HISTORY)
+            room = roomy(after)
+            grown, arterial = np.empty(room, ROW), np.zeros(room, HISTORY)
             whole(grown)[:before] = whole(self._rows)[:before]
             at = np.flatnonzero(is_begun(self._arterial))
             whole(arterial)[at] = whole(self._arterial)[at]

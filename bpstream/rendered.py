@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bpstream.jsonlines import Parts, parts
+from bpstream.jsonlines import Parts, items, parts
 from bpstream.texts import alike
 
 Text = TypeVar("Text")
@@ -35,10 +35,9 @@ class Rendered(Generic[Text]):
             if column.dtype.kind == "f":
                 column = column.astype(np.float64, copy=False).view(np.int64)  # noqa: PLW2901
             rows[:, nth] = column
-        width = rows.itemsize * len(columns)
-        begins = np.arange(0, rows.nbytes, width)
-        groups, firsts = alike(Parts(rows.ravel().view(np.uint8).data, begins, begins + width))
-        keys: list[bytes] = rows[firsts].view(f"V{width}").ravel().tolist()
+        packed = rows.view(f"V{rows.itemsize * len(columns)}").ravel()
+        groups, firsts = alike(items(packed))
+        keys: list[bytes] = packed[firsts].tolist()
         if not self._known.keys() >= set(keys):
             self._learn(keys, [column[firsts].tolist() for column in columns])
         known = self._known

@@ -489,11 +489,15 @@ enum { AT_ONCE = 32 };
 #define POSITION_BITS 32
 #define POSITION (((uint64_t)1 << POSITION_BITS) - 1)
 
+/* Where the search for a hash begins, and goes on from there. */
+static inline uint64_t *slot_at(const ids *held, uint64_t at) {
+    return held->table + (at & (uint64_t)(held->slots - 1));
+}
+
 /* The slot of a text, or the empty one where it would be. */
 static inline uint64_t *slot_of(const ids *held, const char *part, int64_t size, uint64_t hash) {
-    uint64_t at = hash;
-    for (;; at++) {
-        uint64_t *slot = held->table + (at & (uint64_t)(held->slots - 1));
+    for (uint64_t at = hash;; at++) {
+        uint64_t *slot = slot_at(held, at);
         if (!*slot) return slot;
         if ((*slot ^ hash) >> POSITION_BITS) continue;
         const int64_t *bounds = held->bounds + (*slot & POSITION) - 1;
@@ -512,14 +516,14 @@ void find_ids(const ids *held, const char *text, const int64_t *begins, const in
         /* Of many patients each is far away in memory: all are fetched before one is needed. */
         for (int64_t i = 0; i < many; i++) {
             hashes[i] = hash_of(text + begin[i], end[i] - begin[i], held->secret);
-            __builtin_prefetch(held->table + (hashes[i] & (uint64_t)(held->slots - 1)));
+            __builtin_prefetch(slot_at(held, hashes[i]));
         }
         for (int64_t i = 0; i < many; i++) {
-            uint64_t slot = held->table[hashes[i] & (uint64_t)(held->slots - 1)];
+            uint64_t slot = *slot_at(held, hashes[i]);
             if (slot) __builtin_prefetch(held->bounds + (slot & POSITION) - 1);
         }
         for (int64_t i = 0; i < many; i++) {
-            uint64_t slot = held->table[hashes[i] & (uint64_t)(held->slots - 1)];
+            uint64_t slot = *slot_at(held, hashes[i]);
             if (slot) __builtin_prefetch(held->text + held->bounds[(slot & POSITION) - 1]);
         }
         for (int64_t i = 0; i < many; i++) {
@@ -549,11 +553,10 @@ void add_ids(ids *held, const char *text, const int64_t *begins, const int64_t *
 /* Fill the table, which is empty, with those that are held. */
 void place_ids(ids *held) {
     for (int64_t i = 0; i < held->count; i++) {
-        const int64_t *bounds = held->bounds + i;
-        uint64_t at = hash_of(held->text + bounds[0], bounds[1] - bounds[0], held->secret);
-        uint64_t entry = (at & ~POSITION) | (uint64_t)(i + 1);
-        while (held->table[at & (uint64_t)(held->slots - 1)]) at++;
-        held->table[at & (uint64_t)(held->slots - 1)] = entry;
+        const char *text = held->text + held->bounds[i];
+        int64_t size = held->bounds[i + 1] - held->bounds[i];
+        uint64_t hash = hash_of(text, size, held->secret);
+        *slot_of(held, text, size, hash) = (hash & ~POSITION) | (uint64_t)(i + 1);
     }
 }
 

@@ -32,10 +32,10 @@ _FINAL = (MessageSizeTooLargeError, RecordListTooLargeError, TopicAuthorizationF
 
 
 BATCH_BYTES = 1_000_000
+"""Of a record batch: what a broker takes as it comes."""
 _LARGE_AT_ONCE = 8
 """Record batches that may be large, under way: aiokafka sends in one request what waits for a
 broker, and that takes 100 MB (socket.request.max.bytes) and closes the connection at more."""
-"""Of a record batch: what a broker takes as it comes."""
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 10.0
 """Seconds: at most so long before a record batch is sent again; twice as long each time."""

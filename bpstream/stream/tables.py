@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import faust
+import numpy as np
 from faust.stores import STORES
 from faust.stores.memory import Store
 from faust.tables.manager import TableManager
@@ -174,9 +175,9 @@ class PatientStore(Store[bytes, bytes]):
     def __getitem__(self, key: bytes) -> bytes:
         patient_id = key.decode()
         for partition in self.partitions.values():
-            if patient_id in partition.patients:
-                at = partition.patients.positions([patient_id])
-                ((_, row),) = partition.patients.copied(at)
+            position = partition.patients.position(patient_id)
+            if position >= 0:
+                ((_, row),) = partition.patients.copied(np.array([position]))
                 return row
         raise KeyError(key)
 
@@ -368,7 +369,7 @@ class PatientTable:
     def find(self, patient_id: str) -> tuple[Patients, int] | None:
         """Where a patient's row is: the partition's rows, and the position in them."""
         for partition in self.store.partitions.values():
-            if patient_id in partition.patients:
-                position = partition.patients.positions([patient_id])[0]
-                return partition.patients, int(position)
+            position = partition.patients.position(patient_id)
+            if position >= 0:
+                return partition.patients, position
         return None
